@@ -1,0 +1,84 @@
+"""`stream_data` narrowed to what it carries, with the bounds of each kind."""
+
+from __future__ import annotations
+
+from array import array
+from binascii import Error as Base64Error
+from typing import Any, assert_never
+
+import pybase64
+
+from neko.protocol.client import InputType, Microphone, Picture, StreamData, TypedText
+from neko.protocol.errors import StatusCode, WireError
+
+FULL_BAND_FRAME = 480  # samples; N.E.K.O. clients send 10 ms at 48 kHz without saying so
+FULL_BAND_HZ = 48_000
+DEFAULT_MIC_HZ = 16_000
+MIC_HZ = range(8_000, 96_001)  # telephone to studio; soxr takes any of them
+MAX_AUDIO_S = 10  # one frame; longer is a file, not a microphone
+MAX_TEXT = 100_000  # characters; ten times the longest context that a model here takes
+MAX_PICTURE = 3 * 1024 * 1024  # characters of the URL; a 4K screenshot as JPEG is below 2 MiB
+BYTES_PER_SAMPLE = 2
+
+
+def narrow(frame: StreamData) -> Microphone | TypedText | Picture:
+    """What the frame carries. Raises `WireError` naming what is wrong and what is accepted."""
+    match frame.input_type:
+        case InputType.AUDIO:
+            return _microphone(frame)
+        case InputType.TEXT:
+            return _text(frame)
+        case InputType.SCREEN | InputType.CAMERA:
+            return _picture(frame)
+        case _:
+            assert_never(frame.input_type)
+
+
+def microphone(pcm: bytes, sample_rate: int, language: str | None = None) -> Microphone:
+    """PCM16 mono as one value. Raises `WireError` for odd length, a strange rate or more than ten seconds."""
+    if sample_rate not in MIC_HZ:
+        raise WireError(StatusCode.INVALID_AUDIO, f"sample_rate must be {MIC_HZ.start} to {MIC_HZ.stop - 1} Hz")
+    if len(pcm) % BYTES_PER_SAMPLE:
+        raise WireError(StatusCode.INVALID_AUDIO, f"{len(pcm)} bytes are no whole number of 16-bit samples")
+    if len(pcm) > MAX_AUDIO_S * sample_rate * BYTES_PER_SAMPLE:
+        raise WireError(StatusCode.MESSAGE_TOO_BIG, f"one frame carries at most {MAX_AUDIO_S} s of audio")
+    return Microphone(pcm=pcm, sample_rate=sample_rate, language=language)
+
+
+def check_rate(sample_rate: int) -> None:
+    """Raises `WireError` for a rate that no microphone has."""
+    microphone(b"", sample_rate)
+
+
+def _microphone(frame: StreamData) -> Microphone:
+    pcm = _samples(frame.data)
+    rate = frame.sample_rate
+    if rate is None:
+        rate = FULL_BAND_HZ if len(pcm) == FULL_BAND_FRAME * BYTES_PER_SAMPLE else DEFAULT_MIC_HZ
+    return microphone(pcm, rate, frame.language)
+
+
+def _samples(data: Any) -> bytes:
+    try:
+        # array speaks the machine's byte order; every machine that the wheels of soxr exist for is little-endian.
+        return pybase64.b64decode(data, validate=True) if isinstance(data, str) else array("h", data).tobytes()
+    except (TypeError, ValueError, OverflowError, Base64Error):
+        raise WireError(
+            StatusCode.INVALID_AUDIO, "data must be a list of 16-bit integers or base64 of PCM16 little-endian mono"
+        ) from None
+
+
+def _text(frame: StreamData) -> TypedText:
+    if not isinstance(frame.data, str):
+        raise WireError(StatusCode.INVALID_VALUE, "data is wrong; accepted: a string")
+    if len(frame.data) > MAX_TEXT:
+        raise WireError(StatusCode.MESSAGE_TOO_BIG, f"a text has at most {MAX_TEXT:,} characters")
+    return TypedText(text=frame.data, request_id=frame.request_id, language=frame.language)
+
+
+def _picture(frame: StreamData) -> Picture:
+    if not isinstance(frame.data, str) or not frame.data.startswith("data:image/") or ";base64," not in frame.data:
+        raise WireError(StatusCode.INVALID_VALUE, "data is wrong; accepted: a data:image/…;base64, URL")
+    if len(frame.data) > MAX_PICTURE:
+        raise WireError(StatusCode.MESSAGE_TOO_BIG, f"a picture has at most {MAX_PICTURE:,} bytes")
+    return Picture(url=frame.data, source=frame.input_type, language=frame.language)
