@@ -1,0 +1,56 @@
+"""What the cascade needs of its engines; `neko.app` fills it in, tests fill in fakes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol, TypedDict
+
+import trio
+from attrs import frozen
+
+HEARING_HZ = 16_000  # what detection and recognition listen at
+SPEECH_HZ = 24_000  # what the Realtime protocol carries in both directions
+DETECTOR_FRAME = 512  # samples at 16 kHz: the 32 ms that silero was trained on
+
+
+class ChatMessage(TypedDict):
+    """One message of the OpenAI chat completions API."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Detector(Protocol):
+    """Voice activity of one stream of sound; stateful, not shared, fast enough (0.2 ms) for the event loop."""
+
+    def probability(self, frame: bytes) -> float:
+        """How likely 512 samples of PCM16 mono at 16 kHz are speech, 0 to 1; frames must come in order."""
+        ...
+
+
+class Recogniser(Protocol):
+    async def transcribe(self, pcm: bytes, language: str) -> str:
+        """The words in PCM16 mono at 16 kHz, "" when there are none. On cancel it returns when the engine has."""
+        ...
+
+
+class LanguageModel(Protocol):
+    def reply(self, messages: Sequence[ChatMessage]) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """The pieces of the model's next message, as generated. Leaving the context stops the generation."""
+        ...
+
+
+Speak = Callable[["trio.MemoryReceiveChannel[str]", "trio.MemorySendChannel[bytes]"], Awaitable[None]]
+"""Speaks phrases until their channel ends; sends PCM16 mono at 24 kHz in pieces of at most 100 ms, closes both channels."""
+
+
+@frozen
+class Engines:
+    """Everything one embedded conversation uses; shared by all conversations of the process."""
+
+    new_detector: Callable[[], Detector]
+    recogniser: Recogniser
+    language_model: LanguageModel
+    speak: Callable[[str], Speak]
+    """A way to speak with the voice of that id."""
