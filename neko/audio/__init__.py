@@ -1,0 +1,1 @@
+"""Sound as values: PCM, the streaming resampler, framing."""
