@@ -1,0 +1,1 @@
+"""Decisions of a conversation, without I/O and without a clock of their own."""

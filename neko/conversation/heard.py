@@ -1,0 +1,58 @@
+"""How much of a speech the person has heard: milliseconds, and the words that belong to them."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+
+@define
+class Playout:
+    """One speech on its way to the person's ear. Times are seconds of any one clock.
+
+    Sound is played as soon as it arrives and without a gap while there is some; what the client
+    reports with `playback` replaces that assumption.
+    """
+
+    sent_ms: float = 0.0
+    text: str = ""
+    _ends_at: float = 0.0
+    _marks: list[tuple[float, int]] = field(factory=list)  # (ms sent, characters told) when the words came
+
+    def told(self, text: str) -> None:
+        """These words were told; the sound sent after now is theirs."""
+        self._marks.append((self.sent_ms, len(self.text)))
+        self.text += text
+
+    def sent(self, ms: float, now: float) -> None:
+        """So much sound went out."""
+        self.sent_ms += ms
+        self._ends_at = max(now, self._ends_at) + ms / 1000
+
+    def reported(self, played_ms: float, now: float) -> None:
+        """The client has played so much of it; more than was sent is a client's mistake and means all of it."""
+        self._ends_at = now + max(0.0, self.sent_ms - played_ms) / 1000
+
+    def playing(self, now: float) -> bool:
+        return self._ends_at > now
+
+    def heard_ms(self, now: float) -> float:
+        return self.sent_ms - max(0.0, self._ends_at - now) * 1000
+
+    def heard_text(self, now: float) -> str:
+        """The words heard by now: whole stretches, and of the stretch being spoken its share in whole words."""
+        if not self.sent_ms or not self.playing(now):
+            return self.text
+        heard = self.heard_ms(now)
+        ends = [*self._marks[1:], (self.sent_ms, len(self.text))]
+        for (from_ms, begin), (to_ms, end) in zip(self._marks, ends, strict=True):
+            if heard < to_ms:
+                share = max(0.0, heard - from_ms) / (to_ms - from_ms)
+                return _whole_words(self.text, begin + int((end - begin) * share))
+        return self.text
+
+
+def _whole_words(text: str, cut: int) -> str:
+    """The text up to the last word that is whole at `cut`; writing without spaces is cut where it is."""
+    if cut >= len(text) or text[cut].isspace() or not any(char.isspace() for char in text.strip()):
+        return text[:cut].rstrip()
+    return text[: len(text[:cut]) - len(text[:cut].split(" ")[-1])].rstrip()

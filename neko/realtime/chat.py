@@ -1,0 +1,119 @@
+"""One reply of an OpenAI-compatible chat completions endpoint, streamed over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import httpx
+import orjson
+from attrs import field, frozen
+
+from neko.realtime.errors import ProviderError, Unreachable, refused
+
+# No limit for the answer: the caller's deadline decides. A connection on which nothing comes for a minute is dead.
+_TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
+_DATA = "data:"
+_DONE = "[DONE]"
+_SAID = 300  # characters of an error's body worth repeating
+
+
+@frozen
+class ChatEndpoint:
+    """Where a model answers: `{url}/chat/completions`."""
+
+    url: str
+    model: str = ""
+    api_key: str | None = field(default=None, repr=False)
+    options: Mapping[str, Any] = field(factory=dict)  # further fields of the request: temperature, max_tokens, …
+
+
+class ChatModel:
+    """Asks one endpoint over one pool of connections; made by `open_chat`, shared by any number of tasks."""
+
+    def __init__(self, client: httpx.AsyncClient, endpoint: ChatEndpoint) -> None:
+        self._client = client
+        self._endpoint = endpoint
+
+    @asynccontextmanager
+    async def reply(self, messages: Sequence[Mapping[str, Any]]) -> AsyncIterator[AsyncIterator[str]]:
+        """The pieces of the model's next message, as generated; leaving the context hangs up and so ends generation.
+
+        Raises:
+            ProviderError: the endpoint cannot be reached, refuses, or breaks off.
+        """
+        body = {"model": self._endpoint.model, "messages": messages, "stream": True} | dict(self._endpoint.options)
+        try:
+            async with self._client.stream("POST", "chat/completions", json=body) as response:
+                if not response.is_success:
+                    raise refused(response.status_code, self._endpoint.url, _message(await response.aread()))
+                async with aclosing(_pieces(response)) as pieces:
+                    yield pieces
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self._endpoint.url} does not answer ({type(error).__name__}: {error})") from error
+
+    async def check(self) -> None:
+        """Raises `ProviderError` when the endpoint cannot be used; generates nothing."""
+        try:
+            response = await self._client.get("models")
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self._endpoint.url} does not answer ({type(error).__name__}: {error})") from error
+        if not response.is_success:
+            raise refused(response.status_code, self._endpoint.url, _message(response.content))
+
+
+@asynccontextmanager
+async def open_chat(endpoint: ChatEndpoint) -> AsyncIterator[ChatModel]:
+    """A `ChatModel` whose connections are closed when the context is left; connects at the first question."""
+    headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+    base = endpoint.url.rstrip("/") + "/"
+    # trust_env=False: a proxy in the environment is not something that the user configured for neko.
+    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=_TIMEOUTS, trust_env=False) as client:
+        yield ChatModel(client, endpoint)
+
+
+async def _pieces(response: httpx.Response) -> AsyncGenerator[str]:
+    async with aclosing(_lines(response)) as lines:
+        async for line in lines:
+            if not line.startswith(_DATA):
+                continue
+            data = line.removeprefix(_DATA).strip()
+            if data == _DONE:
+                return
+            piece = _content(data)
+            if piece:
+                yield piece
+    raise Unreachable("the model's answer broke off")
+
+
+async def _lines(response: httpx.Response) -> AsyncGenerator[str]:
+    async for line in response.aiter_lines():
+        yield line
+
+
+def _content(data: str) -> str:
+    try:
+        chunk = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise ProviderError(f"the model's answer holds a line that is not JSON: {data[:_SAID]!r}") from None
+    match chunk:
+        case {"choices": [{"delta": {"content": str(content)}}, *_]}:
+            return content
+        case {"error": {"message": str(message)}}:
+            raise ProviderError(message)
+        case _:
+            return ""
+
+
+def _message(body: bytes) -> str:
+    """What an error's body says, in OpenAI's form or in any."""
+    try:
+        raw = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body.decode(errors="replace")[:_SAID]
+    match raw:
+        case {"error": {"message": str(message)}} | {"error": str(message)}:
+            return message[:_SAID]
+        case _:
+            return str(raw)[:_SAID]

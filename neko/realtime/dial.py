@@ -1,0 +1,108 @@
+"""A WebSocket to a provider whose every end, a cancel in mid-handshake included, closes the socket."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import trio
+from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
+
+from neko.realtime.errors import Unreachable, refused
+
+RECEIVE_BUFFER = 64 * 1024  # bytes; the library's 4 KiB cost a wake-up for each quarter of an audio delta
+MAX_MESSAGE = 16 * 1024 * 1024  # bytes; OpenAI's largest event is a 15 MiB append
+QUEUE = 64  # messages; 2.5 s of 40 ms deltas, then TCP holds the provider back
+GOODBYE_WITHIN = 2.0  # seconds for the closing handshake; a provider that does not answer is left
+_PORTS = {"ws": 80, "wss": 443}
+_SAID = 300  # bytes of a refusal's body worth repeating
+
+
+@asynccontextmanager
+async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketConnection]:
+    """A connected WebSocket. Leaving says goodbye within two seconds and closes; a cancel while dialling closes at once.
+
+    Raises:
+        Unreachable: nobody answers there, or hangs up in the handshake.
+        ProviderError: the kind that the HTTP status of the refusal names.
+    """
+    parts = urlsplit(url)
+    resource = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    stream = _Greeting(await _connect(parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme))
+    try:
+        async with trio.open_nursery() as nursery:
+            websocket = await wrap_client_stream(
+                nursery,
+                stream,  # type: ignore[arg-type]  # it says SocketStream and uses what every Stream has
+                parts.netloc,
+                resource,
+                extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()],
+                message_queue_size=QUEUE,
+                max_message_size=MAX_MESSAGE,
+                receive_buffer_size=RECEIVE_BUFFER,
+            )
+            stream.greeted = True
+            try:
+                yield websocket
+            finally:
+                with trio.move_on_after(GOODBYE_WITHIN, shield=True):
+                    await websocket.aclose()
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        error = only_error(group)
+        if isinstance(error, ConnectionRejected):
+            said = (error.body or b"")[:_SAID].decode(errors="replace")
+            raise refused(error.status_code, parts.netloc, said) from None
+        raise error from error.__cause__
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+def only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error in a group, whatever was cancelled beside it; the group itself when there are more or none."""
+    _, rest = group.split(trio.Cancelled)
+    error: BaseException | None = rest
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return group if error is None or isinstance(error, BaseExceptionGroup) else error
+
+
+async def _connect(host: str, port: int, scheme: str) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
+    try:
+        if scheme == "wss":
+            return await trio.open_ssl_over_tcp_stream(
+                host, port, https_compatible=True, ssl_context=ssl.create_default_context()
+            )
+        return await trio.open_tcp_stream(host, port)
+    except OSError as error:
+        raise Unreachable(f"nobody answers at {host}:{port} ({error})") from error
+
+
+class _Greeting(trio.abc.Stream):
+    """A stream that makes an end before the handshake's end an error: trio-websocket 0.12 would wait for ever."""
+
+    def __init__(self, inner: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> None:
+        self._inner = inner
+        self.greeted = False
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._inner.receive_some(max_bytes)
+        except (trio.BrokenResourceError, ssl.SSLError) as error:
+            if self.greeted:
+                raise trio.BrokenResourceError from error
+            raise Unreachable(f"the connection broke in the handshake ({error})") from error
+        if not data and not self.greeted:
+            raise Unreachable("the other side hung up in the handshake")
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._inner.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._inner.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

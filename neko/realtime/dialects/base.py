@@ -1,0 +1,52 @@
+"""What the WebSocket client needs of a dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from neko.realtime.errors import ProviderError
+from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent
+
+
+@frozen
+class Setup:
+    """What a session is to be: frozen when it is dialled."""
+
+    instructions: str
+    voice: str
+    language: str
+    model: str
+    speaks: bool  # False: words only, because another voice speaks them
+
+
+class Dialect(Protocol):
+    """One session's translation between our commands and events and a provider's JSON; pure, without I/O."""
+
+    facts: Facts
+
+    def url(self, base: str, model: str) -> str: ...
+
+    def headers(self, api_key: str | None) -> Mapping[str, str]: ...
+
+    def open(self, setup: Setup) -> Iterable[dict[str, Any]]:
+        """The frames that make a fresh connection the session of `setup`."""
+        ...
+
+    def opened(self, frame: Mapping[str, Any]) -> str | None:
+        """The session's id once this frame says that `open` took effect."""
+        ...
+
+    def prime(self, lines: Sequence[Line]) -> Iterable[dict[str, Any]]: ...
+
+    def write(self, command: ModelCommand) -> Iterable[dict[str, Any]]: ...
+
+    def read(self, frame: Mapping[str, Any]) -> ModelEvent | None:
+        """The event in a frame, None for what concerns nobody here."""
+        ...
+
+    def failure(self, frame: Mapping[str, Any]) -> ProviderError | None:
+        """The error in a frame when it ends the session."""
+        ...

@@ -1,0 +1,182 @@
+"""OpenAI Realtime, GA event names; spoken by the embedded provider as well.
+
+Source: OpenAI's Realtime API reference, client and server events, as of November 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, assert_never
+from urllib.parse import quote, urlsplit
+
+import pybase64
+
+from neko.protocol.errors import StatusCode
+from neko.realtime.dialects.base import Setup
+from neko.realtime.errors import Arrears, KeyRejected, PolicyViolation, ProviderError, RateLimited, SessionLost
+from neko.realtime.session import (
+    AudioDelta,
+    Complaint,
+    Facts,
+    Hear,
+    Interrupt,
+    Line,
+    ModelCommand,
+    ModelEvent,
+    ReplyDone,
+    ReplyStarted,
+    ReplyStatus,
+    Say,
+    See,
+    SpeechStarted,
+    SpeechStopped,
+    Tell,
+    TextDelta,
+    UserSaid,
+)
+
+PCM_HZ = 24_000
+DEFAULT_VOICE = "default"  # ours, not the provider's: leave the choice to it
+MAX_SESSION_S = 3600.0  # the server closes with 1001 after 60 minutes
+
+_ENDING: dict[str, type[ProviderError]] = {
+    "invalid_api_key": KeyRejected,
+    "insufficient_quota": Arrears,
+    "rate_limit_exceeded": RateLimited,
+    "session_expired": SessionLost,
+    "content_policy_violation": PolicyViolation,
+}
+
+
+class OpenAiDialect:
+    """One session's dialect; remembers which request a reply answers."""
+
+    facts = Facts(hears_hz=PCM_HZ, speaks_hz=PCM_HZ, max_session_s=MAX_SESSION_S)
+
+    def url(self, base: str, model: str) -> str:
+        return f"{base}{'&' if urlsplit(base).query else '?'}model={quote(model)}"
+
+    def headers(self, api_key: str | None) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    def open(self, setup: Setup) -> Iterable[dict[str, Any]]:
+        pcm = {"type": "audio/pcm", "rate": PCM_HZ}
+        yield {
+            "type": "session.update",
+            "session": {
+                "type": "realtime",
+                "instructions": setup.instructions,
+                "output_modalities": ["audio" if setup.speaks else "text"],
+                "audio": {
+                    "input": {
+                        "format": pcm,
+                        "transcription": {"model": "gpt-4o-mini-transcribe", "language": setup.language},
+                        "turn_detection": {"type": "server_vad"},
+                    },
+                    "output": {"format": pcm} | ({} if setup.voice == DEFAULT_VOICE else {"voice": setup.voice}),
+                },
+            },
+        }
+
+    def opened(self, frame: Mapping[str, Any]) -> str | None:
+        match frame:
+            case {"type": "session.updated", "session": {"id": str(session_id)}}:
+                return session_id
+            case _:
+                return None
+
+    def prime(self, lines: Sequence[Line]) -> Iterable[dict[str, Any]]:
+        for line in lines:
+            kind = "output_text" if line.role == "assistant" else "input_text"
+            yield _message(line.role, {"type": kind, "text": line.text})
+
+    def write(self, command: ModelCommand) -> Iterable[dict[str, Any]]:
+        match command:
+            case Hear(pcm):
+                yield {"type": "input_audio_buffer.append", "audio": pybase64.b64encode_as_string(pcm)}
+            case Say(text, request_id):
+                yield _message("user", {"type": "input_text", "text": text})
+                yield _respond({"metadata": {"request_id": request_id}} if request_id else {})
+            case See(url):
+                yield _message("user", {"type": "input_image", "image_url": url})
+            case Tell(instructions):
+                yield _message("system", {"type": "input_text", "text": instructions})
+                yield _respond({})
+            case Interrupt():
+                yield from _interrupt(command)
+            case _:
+                assert_never(command)
+
+    def read(self, frame: Mapping[str, Any]) -> ModelEvent | None:
+        match frame:
+            case {
+                "type": "response.output_audio.delta",
+                "response_id": str(reply),
+                "item_id": str(item),
+                "delta": str(delta),
+            }:
+                return AudioDelta(reply, item, pybase64.b64decode(delta))
+            case {
+                "type": "response.output_audio_transcript.delta" | "response.output_text.delta",
+                "response_id": str(reply),
+                "delta": str(text),
+            }:
+                return TextDelta(reply, text)
+            case {"type": "input_audio_buffer.speech_started"}:
+                return SpeechStarted()
+            case {"type": "input_audio_buffer.speech_stopped"}:
+                return SpeechStopped()
+            case {"type": "conversation.item.input_audio_transcription.completed", "transcript": str(text)}:
+                return UserSaid(text)
+            case {"type": "response.created", "response": {"id": str(reply), **rest}}:
+                return ReplyStarted(reply, _request_id(rest.get("metadata")))
+            case {"type": "response.done", "response": {"id": str(reply), "status": str(status)}}:
+                return ReplyDone(reply, _STATUS.get(status, ReplyStatus.FAILED))
+            case {"type": "error", "error": {"message": str(message)}}:
+                return Complaint(StatusCode.API_UNKNOWN_ERROR, message)
+            case _:
+                return None
+
+    def failure(self, frame: Mapping[str, Any]) -> ProviderError | None:
+        match frame:
+            case {"type": "error", "error": {"code": str(code), "message": str(message)}} if code in _ENDING:
+                return _ENDING[code](message)
+            case _:
+                return None
+
+
+# "incomplete" is a reply that reached its token limit or a content filter: what was said stands.
+_STATUS = {
+    "completed": ReplyStatus.COMPLETED,
+    "incomplete": ReplyStatus.COMPLETED,
+    "cancelled": ReplyStatus.CANCELLED,
+    "failed": ReplyStatus.FAILED,
+}
+
+
+def _message(role: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "conversation.item.create", "item": {"type": "message", "role": role, "content": [content]}}
+
+
+def _respond(response: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "response.create", "response": response}
+
+
+def _interrupt(cut: Interrupt) -> Iterable[dict[str, Any]]:
+    if cut.running:
+        yield {"type": "response.cancel", "response_id": cut.reply_id}
+    if cut.item_id is not None:
+        yield {
+            "type": "conversation.item.truncate",
+            "item_id": cut.item_id,
+            "content_index": 0,
+            "audio_end_ms": cut.heard_ms,
+        }
+
+
+def _request_id(metadata: object) -> str | None:
+    match metadata:
+        case {"request_id": str(request_id)}:
+            return request_id
+        case _:
+            return None

@@ -1,0 +1,57 @@
+"""How a provider can fail, by what the client is told about it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from neko.protocol.errors import StatusCode
+
+
+class ProviderError(Exception):
+    """A provider's error; it ends a model session, never the process. `details` says what to do."""
+
+    code: ClassVar[StatusCode] = StatusCode.API_UNKNOWN_ERROR
+
+    @property
+    def details(self) -> str:
+        return str(self)
+
+
+class KeyRejected(ProviderError):
+    code = StatusCode.API_KEY_REJECTED
+
+
+class Arrears(ProviderError):
+    code = StatusCode.API_ARREARS
+
+
+class RateLimited(ProviderError):
+    code = StatusCode.API_RATE_LIMIT
+
+
+class PolicyViolation(ProviderError):
+    code = StatusCode.API_POLICY_VIOLATION
+
+
+class Unreachable(ProviderError):
+    code = StatusCode.API_UNREACHABLE
+
+
+class SessionLost(ProviderError):
+    """A session that was up ended without being asked to."""
+
+    code = StatusCode.API_UNREACHABLE
+
+
+_BY_HTTP_STATUS: dict[int, type[ProviderError]] = {
+    401: KeyRejected,
+    402: Arrears,
+    403: KeyRejected,
+    429: RateLimited,
+}
+
+
+def refused(status: int, who: str, said: str) -> ProviderError:
+    """The error for an HTTP status with which `who` refused a request or a handshake."""
+    error = _BY_HTTP_STATUS.get(status, Unreachable if status >= 500 else ProviderError)
+    return error(f"{who} answered HTTP {status}{': ' + said if said else ''}")

@@ -1,0 +1,126 @@
+"""A text session over chat completions: the conversation is kept here and sent with every question."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, assert_never
+from uuid import uuid4
+
+import trio
+from attrs import frozen
+
+from neko.protocol.errors import StatusCode
+from neko.realtime.chat import ChatModel
+from neko.realtime.errors import ProviderError
+from neko.realtime.session import (
+    Complaint,
+    Facts,
+    Hear,
+    Interrupt,
+    Line,
+    ModelCommand,
+    ModelEvent,
+    ReplyDone,
+    ReplyStarted,
+    ReplyStatus,
+    Say,
+    See,
+    Tell,
+    TextDelta,
+)
+
+EVENTS = 64  # pieces of a reply; a slow reader holds the stream back
+QUESTIONS = 16  # typed faster than answered; then the typing waits
+
+Message = dict[str, Any]
+
+
+@frozen
+class _Question:
+    reply_id: str
+    request_id: str | None
+
+
+class OmniOfflineClient:
+    """A text session; made by `open_offline`. Questions are answered one after the other, by one task."""
+
+    facts = Facts(hears_hz=None, speaks_hz=None)
+
+    def __init__(self, model: ChatModel, instructions: str, first: Iterable[Line]) -> None:
+        self.id = f"text_{uuid4().hex[:12]}"
+        self._model = model
+        self._messages: list[Message] = [{"role": "system", "content": instructions}]
+        self._messages += [{"role": line.role, "content": line.text} for line in first]
+        self._ask, self._asked = trio.open_memory_channel[_Question](QUESTIONS)
+        self._emit, self._events = trio.open_memory_channel[ModelEvent](EVENTS)
+        self._answering: dict[str, trio.CancelScope] = {}
+
+    async def prime(self, lines: Sequence[Line]) -> None:
+        self._messages += [{"role": line.role, "content": line.text} for line in lines]
+
+    async def send(self, command: ModelCommand) -> None:
+        match command:
+            case Say(text, request_id):
+                await self._question("user", text, request_id)
+            case Tell(instructions):
+                await self._question("system", instructions, None)
+            case See(url):
+                self._messages.append({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
+            case Interrupt():
+                self._interrupt(command)
+            case Hear():
+                await self._emit.send(Complaint(StatusCode.INVALID_INPUT_TYPE, "a text session has no ears"))
+            case _:
+                assert_never(command)
+
+    async def receive(self) -> ModelEvent:
+        return await self._events.receive()
+
+    async def answer(self) -> None:
+        """Answers the questions in order until cancelled."""
+        async for question in self._asked:
+            with trio.CancelScope() as scope:
+                self._answering[question.reply_id] = scope
+                await self._reply(question)
+            del self._answering[question.reply_id]
+
+    async def _question(self, role: str, text: str, request_id: str | None) -> None:
+        self._messages.append({"role": role, "content": text})
+        await self._ask.send(_Question(f"reply_{uuid4().hex[:12]}", request_id))
+
+    async def _reply(self, question: _Question) -> None:
+        reply_id = question.reply_id
+        said: list[str] = []
+        await self._emit.send(ReplyStarted(reply_id, question.request_id))
+        try:
+            async with self._model.reply(tuple(self._messages)) as pieces:
+                async for piece in pieces:
+                    said.append(piece)
+                    await self._emit.send(TextDelta(reply_id, piece))
+        except ProviderError as error:
+            await self._emit.send(Complaint(error.code, error.details))
+            await self._emit.send(ReplyDone(reply_id, ReplyStatus.FAILED))
+            return
+        self._messages.append({"role": "assistant", "content": "".join(said)})
+        await self._emit.send(ReplyDone(reply_id, ReplyStatus.COMPLETED))
+
+    def _interrupt(self, cut: Interrupt) -> None:
+        """Stops the reply, and has the model remember of it what was heard."""
+        scope = self._answering.get(cut.reply_id)
+        if scope is not None:
+            scope.cancel()
+        elif self._messages[-1]["role"] == "assistant":
+            self._messages.pop()
+        if cut.heard_text:
+            self._messages.append({"role": "assistant", "content": cut.heard_text})
+
+
+@asynccontextmanager
+async def open_offline(model: ChatModel, instructions: str, first: Iterable[Line]) -> AsyncIterator[OmniOfflineClient]:
+    """A text session on `model` that begins with `first`; leaving the context stops what is being answered."""
+    client = OmniOfflineClient(model, instructions, first)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.answer)
+        yield client
+        nursery.cancel_scope.cancel()

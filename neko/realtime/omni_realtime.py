@@ -1,0 +1,112 @@
+"""A model session over a provider's WebSocket, whatever dialect it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
+
+from neko.realtime.dial import dial
+from neko.realtime.dialects.base import Dialect, Setup
+from neko.realtime.errors import KeyRejected, PolicyViolation, ProviderError, SessionLost
+from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent
+from neko.telemetry import get_logger
+
+log = get_logger("realtime")
+
+_SAID = 200  # characters of what a provider said that are worth repeating
+
+
+class OmniRealtimeClient:
+    """A connected session; made by `open_realtime`. One task sends, one task receives."""
+
+    def __init__(self, websocket: WebSocketConnection, dialect: Dialect) -> None:
+        self._websocket = websocket
+        self._dialect = dialect
+        self.id = ""
+
+    @property
+    def facts(self) -> Facts:
+        return self._dialect.facts
+
+    async def open(self, setup: Setup) -> None:
+        """Makes the connection the session of `setup`; returns when the provider has confirmed it."""
+        await self._write(self._dialect.open(setup))
+        while not self.id:
+            frame = await self._read()
+            self.id = self._dialect.opened(frame) or ""
+
+    async def prime(self, lines: Sequence[Line]) -> None:
+        await self._write(self._dialect.prime(lines))
+
+    async def send(self, command: ModelCommand) -> None:
+        await self._write(self._dialect.write(command))
+
+    async def receive(self) -> ModelEvent:
+        while True:
+            event = self._dialect.read(await self._read())
+            if event is not None:
+                return event
+
+    async def _write(self, frames: Iterable[dict[str, Any]]) -> None:
+        try:
+            for frame in frames:
+                await self._websocket.send_message(orjson.dumps(frame).decode())
+        except ConnectionClosed as closed:
+            raise _ended(closed.reason) from None
+
+    async def _read(self) -> dict[str, Any]:
+        """The next frame that is a JSON object and no fatal error."""
+        while True:
+            try:
+                raw = await self._websocket.get_message()
+            except ConnectionClosed as closed:
+                raise _ended(closed.reason) from None
+            frame = _object(raw)
+            if frame is None:
+                log.warning("provider.garbage", size=len(raw))
+                continue
+            failure = self._dialect.failure(frame)
+            if failure is not None:
+                raise failure
+            return frame
+
+
+@asynccontextmanager
+async def open_realtime(
+    dialect: Dialect, setup: Setup, url: str, api_key: str | None
+) -> AsyncIterator[OmniRealtimeClient]:
+    """A session that is connected and set up; closed when the context is left.
+
+    Raises:
+        ProviderError: it cannot be reached, refuses the key, is out of credit, …
+    """
+    async with dial(dialect.url(url, setup.model), dialect.headers(api_key)) as websocket:
+        client = OmniRealtimeClient(websocket, dialect)
+        await client.open(setup)
+        yield client
+
+
+def _object(raw: str | bytes) -> dict[str, Any] | None:
+    try:
+        frame = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return frame if isinstance(frame, dict) else None
+
+
+def _ended(reason: CloseReason | None) -> ProviderError:
+    """Providers close with 1008 for a bad key or a breach of policy, and say which in words only."""
+    if reason is None:
+        return SessionLost("the provider's connection broke")
+    said = f"the provider closed the session with {reason.code} {(reason.reason or '')[:_SAID]}".rstrip()
+    match reason.code:
+        case 1008:
+            return PolicyViolation(said)
+        case 3000 | 4001 | 4401:
+            return KeyRejected(said)
+        case _:
+            return SessionLost(said)

@@ -1,0 +1,164 @@
+"""What every model session understands and says, whichever provider is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import Protocol
+
+from attrs import field, frozen
+
+from neko.protocol.errors import StatusCode
+
+
+@frozen
+class Line:
+    """One line of a conversation as it is told to a model."""
+
+    role: str  # "user" or "assistant"
+    text: str = field(repr=False)
+
+
+@frozen
+class Facts:
+    """What a dialect's sessions are like."""
+
+    hears_hz: int | None  # rate of the PCM16 mono that it takes; None: text only
+    speaks_hz: int | None  # rate of the PCM16 mono that it sends; None: text only
+    max_session_s: float | None = None
+
+
+# --- what a session is told -------------------------------------------------------------------------------------
+
+
+@frozen
+class Hear:
+    """The person's sound, PCM16 mono at `facts.hears_hz`."""
+
+    pcm: bytes = field(repr=lambda pcm: f"<{len(pcm)} bytes>")
+
+
+@frozen
+class Say:
+    """The person's typed words; they ask for a reply."""
+
+    text: str = field(repr=False)
+    request_id: str | None = None
+
+
+@frozen
+class See:
+    """A picture, as a data: URL; it asks for nothing."""
+
+    url: str = field(repr=False)
+
+
+@frozen
+class Tell:
+    """Something the character is to tell the person now."""
+
+    instructions: str = field(repr=False)
+
+
+@frozen
+class Interrupt:
+    """The person cut a reply short: stop it if it still runs, and remember only what was heard of it."""
+
+    reply_id: str
+    item_id: str | None
+    running: bool
+    heard_ms: int
+    heard_text: str = field(repr=False)
+
+
+ModelCommand = Hear | Say | See | Tell | Interrupt
+
+
+# --- what a session says ----------------------------------------------------------------------------------------
+
+
+@frozen
+class SpeechStarted:
+    """The person began to speak."""
+
+
+@frozen
+class SpeechStopped:
+    """The person fell silent; the provider has the utterance."""
+
+
+@frozen
+class UserSaid:
+    text: str = field(repr=False)
+
+
+@frozen
+class ReplyStarted:
+    reply_id: str
+    request_id: str | None = None
+
+
+@frozen
+class TextDelta:
+    """Words of the reply; where the session speaks, they are what it says."""
+
+    reply_id: str
+    text: str = field(repr=False)
+
+
+@frozen
+class AudioDelta:
+    """Sound of the reply, PCM16 mono at `facts.speaks_hz`."""
+
+    reply_id: str
+    item_id: str
+    pcm: bytes = field(repr=lambda pcm: f"<{len(pcm)} bytes>")
+
+
+class ReplyStatus(StrEnum):
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@frozen
+class ReplyDone:
+    reply_id: str
+    status: ReplyStatus
+
+
+@frozen
+class Complaint:
+    """An error that the session survives."""
+
+    code: StatusCode
+    details: str
+
+
+ModelEvent = SpeechStarted | SpeechStopped | UserSaid | ReplyStarted | TextDelta | AudioDelta | ReplyDone | Complaint
+
+
+class ModelSession(Protocol):
+    """A connected session. One task sends, one task receives; leaving the context that made it closes it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def facts(self) -> Facts: ...
+
+    async def prime(self, lines: Sequence[Line]) -> None:
+        """Tells the session what was said before it came; asks for no reply."""
+        ...
+
+    async def send(self, command: ModelCommand) -> None:
+        """Raises `SessionLost` when nobody listens any more."""
+        ...
+
+    async def receive(self) -> ModelEvent:
+        """The next event. Raises `SessionLost`, or the `ProviderError` with which the provider ended the session."""
+        ...
+
+
+ModelConnection = AbstractAsyncContextManager[ModelSession]
