@@ -1,0 +1,51 @@
+"""What the keys take beyond their type: attrs validators that can say it in words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from attrs import Attribute, frozen
+
+from neko.config.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONGEST_S = 1e9  # thirty years: as good as for ever, and finite in every reader of JSON
+MOST = 1_000_000  # more turns or connections than one process will ever see
+
+
+@frozen
+class Accept:
+    """A validator: refuses what fails `test`. `secret` keeps what was found out of messages."""
+
+    words: str
+    test: Callable[[Any], bool]
+    secret: bool = False
+
+    def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ARG002 - attrs' shape
+        if not self.test(value):
+            raise Refused(value, attribute.name)
+
+
+def matching(words: str, pattern: str, *, secret: bool = False) -> Accept:
+    return Accept(words, lambda value: re.fullmatch(pattern, value) is not None, secret)
+
+
+PORT = Accept("a whole number from 0 to 65535 (0 = any free port)", lambda port: 0 <= port <= 65_535)
+SECONDS = Accept("a number of seconds, 0 or more", lambda seconds: 0 <= seconds <= LONGEST_S)
+SOME_SECONDS = Accept("a number of seconds above 0", lambda seconds: 0 < seconds <= LONGEST_S)
+LIMIT_SECONDS = Accept(
+    "a number of seconds above 0, or no such key", lambda seconds: seconds is None or 0 < seconds <= LONGEST_S
+)
+COUNT = Accept(f"a whole number from 0 to {MOST}", lambda count: 0 <= count <= MOST)
+SOME = Accept(f"a whole number from 1 to {MOST}", lambda count: 1 <= count <= MOST)
+TEXT = Accept("a string that is not empty", lambda text: bool(text.strip()))
+ADDRESS = matching('a ZeroMQ address such as "tcp://127.0.0.1:48961"', r"(tcp|ipc|inproc)://\S+")
+ORIGINS = Accept(
+    'a list of origins such as "https://example.org", without a path',
+    lambda origins: all(re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", origin) for origin in origins),
+)
+# People paste the key itself here, so what was found is never repeated.
+VARIABLE = matching('the name of an environment variable, such as "OPENAI_API_KEY"', r"([A-Za-z_]\w*)?", secret=True)

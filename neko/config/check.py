@@ -1,0 +1,103 @@
+"""What one value cannot know: that references resolve, and that a provider has what its kind needs."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, assert_never
+from urllib.parse import urlsplit
+
+from neko.config.errors import ConfigError, shown, suggestion
+from neko.config.explain import Path, dotted
+from neko.config.model import Character, Configuration, Provider, ProviderKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EMBEDDED = "local"  # the provider that is always there, and a model name at /v1/realtime
+LONGEST_NAME = 100  # a name travels in URLs and file rows
+TRANSLATORS = ("googletrans", "translatepy", "llm")
+
+
+def check(configuration: Configuration, where: str) -> None:
+    """Raise ConfigError for the first thing in `configuration` that does not fit the rest."""
+    for name, provider in configuration.providers.items():
+        _check_provider(name, provider, where)
+    for name, character in configuration.characters.items():
+        _check_name(name, where)
+        check_character(name, character, configuration, where)
+    _check_chain(configuration.translation.chain, where)
+
+
+def check_character(name: str, character: Character, configuration: Configuration, where: str) -> None:
+    """Raise ConfigError when a character names a provider that is not there or cannot do it."""
+    providers = configuration.providers
+    can_speak = [key for key, provider in providers.items() if provider.kind is not ProviderKind.CHAT]
+    _check_reference(("characters", name, "text_provider"), character.text_provider, providers, where)
+    key = ("characters", name, "provider")
+    if character.provider in providers and character.provider not in can_speak:
+        problem = f"{dotted(key)} is {shown(character.provider)}, which is of kind chat and cannot speak"
+        raise ConfigError(where, f"{problem}; accepted: {', '.join(can_speak)}")
+    _check_reference(key, character.provider, can_speak, where)
+
+
+def _check_reference(key: Path, found: str, accepted: Iterable[str], where: str) -> None:
+    if found not in accepted:
+        names = ", ".join(accepted)
+        hint = suggestion(found, accepted)
+        raise ConfigError(where, f"{dotted(key)} is {shown(found)}, which is not configured{hint}; accepted: {names}")
+
+
+def _check_name(name: str, where: str) -> None:
+    if name == EMBEDDED:
+        problem = 'characters.local: "local" is the embedded provider\'s name at /v1/realtime; accepted: any other name'
+        raise ConfigError(where, problem)
+    if not re.fullmatch(rf"(?=.*\S)[^/\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}", name):
+        accepted = f"a name of 1 to {LONGEST_NAME} characters, without / and control characters"
+        raise ConfigError(where, f"{dotted(('characters', name))} is no name for a character; accepted: {accepted}")
+
+
+def _check_chain(chain: Iterable[str], where: str) -> None:
+    accepted = (*TRANSLATORS, *(entry.name for entry in entry_points(group="neko.translators")))
+    for index, step in enumerate(chain):
+        _check_reference(("translation", "chain", index), step, accepted, where)
+
+
+def _check_provider(name: str, provider: Provider, where: str) -> None:
+    key = dotted(("providers", name))
+    if name == EMBEDDED and provider.kind is not ProviderKind.LOCAL:
+        problem = f"{key}.kind is {shown(provider.kind)}, but this name is the embedded provider's; accepted: local"
+        raise ConfigError(where, problem)
+    match provider.kind:
+        case ProviderKind.OPENAI | ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
+            _check_url(key, provider, ("wss", "ws"), where)
+            # A key is never sent in the clear, so a plain ws:// is a server of one's own, such as `neko sim`.
+            if not provider.api_key_env and not provider.url.startswith("ws://"):
+                problem = f"{key}.api_key_env is missing (kind {provider.kind} needs a key)"
+                raise ConfigError(where, f"{problem}; accepted: the name of an environment variable that holds it")
+        case ProviderKind.LOCAL:
+            _check_url(key, provider, ("http", "https"), where)
+        case ProviderKind.CHAT:
+            if not provider.url:
+                problem = f"{key}.url is missing (kind chat needs one)"
+                raise ConfigError(where, f"{problem}; accepted: a URL such as http://127.0.0.1:11434/v1")
+            _check_url(key, provider, ("http", "https"), where)
+        case _:
+            assert_never(provider.kind)
+
+
+def _check_url(key: str, provider: Provider, schemes: tuple[str, str], where: str) -> None:
+    if not provider.url or _is_url(provider.url, schemes):
+        return
+    # Only the beginning is repeated: some vendors put keys into their URLs.
+    scheme = shown(provider.url.partition("://")[0][:8])
+    accepted = " or ".join(f"{each}://HOST…" for each in schemes)
+    raise ConfigError(where, f"{key}.url begins with {scheme}; accepted for kind {provider.kind}: {accepted}")
+
+
+def _is_url(text: str, schemes: tuple[str, str]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an address in brackets that is none, a port out of range
+        return False

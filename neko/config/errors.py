@@ -1,0 +1,59 @@
+"""What can be wrong with a configuration, and the words for it."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHOWN = 60  # characters of a wrong value that a message repeats; enough to find it, short enough for one line
+
+
+class ConfigError(Exception):
+    """A configuration cannot be used. `str()` is one sentence for its writer, without secrets.
+
+    `where` is the file (or "request", "environment"), `problem` says which key, what was found and what is accepted.
+    """
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where}: {problem}")
+        self.where = where
+        self.problem = problem
+
+
+class UnknownCharacter(LookupError):
+    """No character of the configuration is called `name`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no character is called {name!r}")
+        self.name = name
+
+
+class Refused(ValueError):
+    """A single value is not what its key takes. `attribute` is "" where the caller knows it."""
+
+    def __init__(self, found: object, attribute: str = "") -> None:
+        super().__init__("refused")
+        self.found = found
+        self.attribute = attribute
+
+
+def shown(value: object) -> str:
+    """A value as its writer would recognise it."""
+    match value:
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case _:
+            text = json.dumps(value, ensure_ascii=False, default=str)
+            return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def suggestion(found: object, accepted: Iterable[str]) -> str:
+    """`; did you mean …?` when something accepted is close to what was found, else ""."""
+    close = get_close_matches(str(found), list(accepted), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

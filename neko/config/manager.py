@@ -1,0 +1,127 @@
+"""The configuration in force, and the only two ways it changes: a re-read file and the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from neko.config.converter import CONVERTER
+from neko.config.errors import ConfigError, UnknownCharacter, shown
+from neko.config.explain import dotted
+from neko.config.overrides import Overrides, differences, flat, overlaid, overlay, still_valid
+from neko.config.snapshot import Snapshot, take_snapshot
+from neko.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from neko.config.model import Character, Configuration
+    from neko.config.store import OverrideStore
+
+log = get_logger("config")
+
+REQUEST = "request"  # what a ConfigError names instead of a file when a change over the API is refused
+
+
+@frozen
+class Change:
+    """What a re-read file means for what is running.
+
+    `touched` are the characters that go on with another snapshot, `restart` the sections that only a restart applies.
+    """
+
+    touched: frozenset[str]
+    added: frozenset[str]
+    removed: frozenset[str]
+    restart: tuple[str, ...]
+
+
+class ConfigManager:
+    """Sync and in one piece: each method leaves one complete configuration or, when it raises, the one from before.
+
+    The file system is touched by the constructor, `change`, `drop_overrides` and `replace` (one small file).
+    """
+
+    def __init__(self, configuration: Configuration, overrides_store: OverrideStore) -> None:
+        self._store = overrides_store
+        self._overrides: Overrides = overrides_store.load()
+        self._adopt_file(configuration)
+
+    @property
+    def configuration(self) -> Configuration:
+        """The one in force: the file's with the overrides."""
+        return self._configuration
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The characters, in the order of the file."""
+        return tuple(self._configuration.characters)
+
+    @property
+    def first(self) -> str:
+        return self.names[0]
+
+    def snapshot(self, name: str) -> Snapshot:
+        """A character as it is now; UnknownCharacter when there is none of that name."""
+        return take_snapshot(self._configuration, name)
+
+    def describe(self, name: str) -> dict[str, object]:
+        """The whole character with its name, ready for JSON; `change` takes all of it back."""
+        table: dict[str, object] = CONVERTER.unstructure(self._character(name))
+        return {"name": name} | table
+
+    def change(self, name: str, keys: Mapping[str, object]) -> Character:
+        """Lay `keys` over the file until they change there; ConfigError says which key is wrong and changes nothing."""
+        self._character(name)
+        asked = {key: value for key, value in flat(keys).items() if key != "name"}
+        if keys.get("name", name) != name:
+            problem = f"{dotted(('characters', name, 'name'))} is {shown(keys['name'])}; accepted: only {shown(name)}"
+            raise ConfigError(REQUEST, problem)
+        before = {key: override.value for key, override in self._overrides.get(name, {}).items()}
+        character = overlaid(self._file, name, before | asked, REQUEST)
+        changed = {**self._overrides, name: differences(self._file.characters[name], character)}
+        self._adopt(self._file, changed, REQUEST)
+        return self._character(name)
+
+    def drop_overrides(self, name: str) -> Character:
+        """Back to what the file says about a character."""
+        self._character(name)
+        rest = {other: keys for other, keys in self._overrides.items() if other != name}
+        self._adopt(self._file, rest, str(self._store.path))
+        return self._character(name)
+
+    def replace(self, configuration: Configuration) -> Change:
+        """Take over a re-read file. ConfigError when an override that is still valid does not fit it."""
+        before = self._configuration
+        self._adopt_file(configuration)
+        return _compare(before, self._configuration)
+
+    def _adopt_file(self, file: Configuration) -> None:
+        before, kept = self._overrides, still_valid(self._overrides, file)
+        self._adopt(file, kept, str(self._store.path))
+        for name, keys in before.items():
+            for key in keys.keys() - kept.get(name, {}).keys():
+                log.info("override.dropped", character=name, key=key)
+
+    def _adopt(self, file: Configuration, overrides: Overrides, where: str) -> None:
+        overrides = {name: keys for name, keys in overrides.items() if keys}
+        configuration = overlay(file, overrides, where)
+        if overrides != self._overrides:
+            self._store.save(overrides)
+        self._file, self._overrides, self._configuration = file, overrides, configuration
+
+    def _character(self, name: str) -> Character:
+        if name not in self._configuration.characters:
+            raise UnknownCharacter(name)
+        return self._configuration.characters[name]
+
+
+def _compare(before: Configuration, after: Configuration) -> Change:
+    old, new = frozenset(before.characters), frozenset(after.characters)
+    return Change(
+        touched=frozenset(name for name in old & new if take_snapshot(before, name) != take_snapshot(after, name)),
+        added=new - old,
+        removed=old - new,
+        restart=tuple(s for s in ("server", "agents") if getattr(before, s) != getattr(after, s)),
+    )

@@ -1,0 +1,152 @@
+"""The configuration as values; fields and defaults are the keys and defaults of `neko.toml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping  # noqa: TC003 - cattrs reads the annotations
+from enum import StrEnum
+
+from attrs import evolve, field, frozen
+
+from neko.config import accept
+from neko.config.errors import ConfigError
+
+DEFAULT_PROMPT = (
+    "You are {LANLAN_NAME}, and {MASTER_NAME} is talking with you. You are a person with a life of your own. "
+    "Answer in one or two short spoken sentences. Never say that you are an AI or an assistant. "
+    "Begin each reply with one mood tag: <happy>, <sad>, <surprised>, <calm> or <angry>."
+)
+
+
+class AudioFrames(StrEnum):
+    """How speech goes to clients that do not ask."""
+
+    BASE64 = "base64"
+    BINARY = "binary"
+
+
+class Prepare(StrEnum):
+    """When the next session is connected: at once, or when a reason to renew comes near."""
+
+    EAGER = "eager"
+    DUE = "due"
+
+
+class ProviderKind(StrEnum):
+    """The dialect that a provider speaks."""
+
+    OPENAI = "openai"
+    QWEN = "qwen"
+    GLM = "glm"
+    STEP = "step"
+    GEMINI = "gemini"
+    LOCAL = "local"
+    CHAT = "chat"
+
+
+@frozen(kw_only=True)
+class Server:
+    host: str = field(default="127.0.0.1", validator=accept.TEXT)
+    port: int = field(default=48911, validator=accept.PORT)
+    audio_frames: AudioFrames = AudioFrames.BASE64
+    auth_token_env: str = field(default="NEKO_TOKEN", validator=accept.VARIABLE)
+    allowed_origins: tuple[str, ...] = field(default=(), validator=accept.ORIGINS)
+    max_connections: int = field(default=256, validator=accept.SOME)
+    data_dir: str = ""
+    grace_s: float = field(default=10.0, validator=accept.SECONDS)
+
+
+@frozen(kw_only=True)
+class SessionPolicy:
+    """When a model session is renewed, and how long things wait; 0 is no limit for `max_…` and `idle_end_s`."""
+
+    prepare: Prepare = Prepare.EAGER
+    keep_warm_s: float = field(default=20.0, validator=accept.SECONDS)
+    max_turns: int = field(default=10, validator=accept.COUNT)
+    max_age_s: float = field(default=0.0, validator=accept.SECONDS)
+    swap_deadline_s: float = field(default=5.0, validator=accept.SOME_SECONDS)
+    silence_s: float = field(default=10.0, validator=accept.SOME_SECONDS)
+    resume_s: float = field(default=30.0, validator=accept.SECONDS)
+    idle_end_s: float = field(default=1800.0, validator=accept.SECONDS)
+
+
+@frozen(kw_only=True)
+class Agents:
+    """ZeroMQ addresses that the main server binds."""
+
+    session_pub: str = field(default="tcp://127.0.0.1:48961", validator=accept.ADDRESS)
+    result_pull: str = field(default="tcp://127.0.0.1:48962", validator=accept.ADDRESS)
+    analyze_push: str = field(default="tcp://127.0.0.1:48963", validator=accept.ADDRESS)
+
+
+@frozen(kw_only=True)
+class Translation:
+    chain: tuple[str, ...] = ("googletrans", "translatepy", "llm")
+    step_timeout_s: float = field(default=5.0, validator=accept.SOME_SECONDS)
+
+
+@frozen(kw_only=True)
+class Provider:
+    """Where a model is reached. "" and None mean: what the dialect knows.
+
+    Of kind `local`, `model` is "" (the installed weights), the path of a GGUF file, or "scripted" (a persona without a
+    model), and `url` any OpenAI-compatible chat URL to use instead.
+    """
+
+    kind: ProviderKind
+    url: str = ""
+    model: str = ""
+    api_key_env: str = field(default="", validator=accept.VARIABLE)
+    max_session_s: float | None = field(default=None, validator=accept.LIMIT_SECONDS)
+
+    def api_key(self, environ: Mapping[str, str]) -> str | None:
+        """The key itself, None when none is configured; ConfigError when its variable is unset or empty."""
+        if not self.api_key_env:
+            return None
+        key = environ.get(self.api_key_env)
+        if not key:
+            raise ConfigError("environment", f"{self.api_key_env} is not set; it must hold the provider's API key")
+        return key
+
+
+@frozen
+class Example:
+    """A line of the person and how the character answers it, shown to the model before the conversation."""
+
+    user: str
+    character: str
+
+
+@frozen(kw_only=True)
+class Character:
+    provider: str = field(default="local", validator=accept.TEXT)
+    text_provider: str = field(default="local", validator=accept.TEXT)
+    language: str = field(default="en", validator=accept.TEXT)
+    voice: str = field(default="default", validator=accept.TEXT)
+    tts: str = field(default="native", validator=accept.TEXT)
+    prompt: str = DEFAULT_PROMPT
+    master_name: str = field(default="my friend", validator=accept.TEXT)
+    examples: tuple[Example, ...] = ()
+    session: SessionPolicy = SessionPolicy()
+
+    def filled(self, name: str) -> Character:
+        """This character with {LANLAN_NAME} (`name`) and {MASTER_NAME} written out; other braces stay as they are."""
+        examples = tuple(Example(self._fill(e.user, name), self._fill(e.character, name)) for e in self.examples)
+        return evolve(self, prompt=self._fill(self.prompt, name), examples=examples)
+
+    def _fill(self, text: str, name: str) -> str:
+        names = {"{LANLAN_NAME}": name, "{MASTER_NAME}": self.master_name}
+        # One pass, so that a name that looks like a placeholder stays a name.
+        return re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], text)
+
+
+@frozen(kw_only=True)
+class Configuration:
+    """One consistent reading of `neko.toml`: every reference resolves, every session policy is complete."""
+
+    server: Server = Server()
+    session: SessionPolicy = SessionPolicy()
+    agents: Agents = Agents()
+    translation: Translation = Translation()
+    providers: Mapping[str, Provider] = field(factory=lambda: {"local": Provider(kind=ProviderKind.LOCAL)})
+    characters: Mapping[str, Character]

@@ -1,0 +1,41 @@
+"""All that one session needs to know, taken at one moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from neko.config.errors import UnknownCharacter
+
+if TYPE_CHECKING:
+    from neko.config.model import Character, Configuration, Provider, SessionPolicy
+
+
+@frozen
+class Snapshot:
+    """A character with what it refers to; two equal snapshots need no swap. The prompt is filled in."""
+
+    name: str
+    character: Character
+    provider: Provider
+    provider_name: str
+    text_provider: Provider
+    text_provider_name: str
+    session: SessionPolicy
+
+
+def take_snapshot(configuration: Configuration, name: str) -> Snapshot:
+    """The snapshot of a character; UnknownCharacter when there is none of that name."""
+    character = configuration.characters.get(name)
+    if character is None:
+        raise UnknownCharacter(name)
+    return Snapshot(
+        name=name,
+        character=character.filled(name),
+        provider=configuration.providers[character.provider],
+        provider_name=character.provider,
+        text_provider=configuration.providers[character.text_provider],
+        text_provider_name=character.text_provider,
+        session=character.session,
+    )
