@@ -1,0 +1,51 @@
+"""A client of the character protocol in Python: connect, start a session, talk, listen."""
+
+from __future__ import annotations
+
+from neko.client.address import websocket_url
+from neko.client.character import CharacterClient
+from neko.client.connection import connect
+from neko.client.errors import (
+    BadAddress,
+    BadRecording,
+    ClientError,
+    ConnectionLost,
+    ServerBusy,
+    ServerDraining,
+    SessionEnded,
+    StartRefused,
+    TakenOver,
+    TurnRefused,
+    Unauthorized,
+    UnknownCharacter,
+    Unreachable,
+)
+from neko.client.microphone import RecordedMicrophone
+from neko.client.recording import Recording, read_recording, write_wav
+from neko.client.turn import Reply, Turn, one_turn
+
+__all__ = [
+    "BadAddress",
+    "BadRecording",
+    "CharacterClient",
+    "ClientError",
+    "ConnectionLost",
+    "RecordedMicrophone",
+    "Recording",
+    "Reply",
+    "ServerBusy",
+    "ServerDraining",
+    "SessionEnded",
+    "StartRefused",
+    "TakenOver",
+    "Turn",
+    "TurnRefused",
+    "Unauthorized",
+    "UnknownCharacter",
+    "Unreachable",
+    "connect",
+    "one_turn",
+    "read_recording",
+    "websocket_url",
+    "write_wav",
+]

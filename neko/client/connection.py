@@ -1,0 +1,104 @@
+"""A WebSocket to a character: opened, handed out, and closed with a goodbye."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import trio
+from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
+
+from neko.client.address import websocket_url
+from neko.client.character import CharacterClient
+from neko.client.errors import Unreachable, rejected
+from neko.protocol.client import AudioFraming
+from neko.protocol.codec import MAX_FRAME
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+RECEIVE_BUFFER = 64 * 1024  # bytes; a second of base64 speech is 128 KiB, and each read costs a wake-up
+FRAME_BACKLOG = 64  # frames between the socket and the reader; a full one pushes back on the server
+CONNECT_WITHIN_S = 10.0  # TCP, TLS and the HTTP upgrade; existing clients give a whole start as long
+GOODBYE_WITHIN_S = 2.0  # for the close handshake; a server that needs longer is gone
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    character: str | None = None,
+    *,
+    framing: AudioFraming = AudioFraming.BINARY,
+    token: str | None = None,
+) -> AsyncIterator[CharacterClient]:
+    """A connection to the character at `url` (`ws://host:port/ws/Yui`, or `http://host:port` and a name).
+
+    Leaving the context closes the socket cleanly, which ends the session; give `end()` first to say so in words.
+    Cancelled, it still tries to say goodbye for two seconds. An unknown character and a wrong token show in
+    `start()` or in the iteration, because the server says so in the socket.
+
+    Raises:
+        BadAddress, Unreachable, Unauthorized, ServerDraining: and nothing was connected.
+    """
+    address = websocket_url(url, character)
+    stream = await _open_stream(address)
+    # trio-websocket 0.12 leaves its stream open when the server refuses or closes first; this one is ours to close.
+    async with stream:
+        with _plain_errors():
+            async with trio.open_nursery() as reader:
+                websocket = await _shake_hands(reader, stream, address, token)
+                try:
+                    yield CharacterClient(websocket, framing)
+                finally:
+                    with trio.move_on_after(GOODBYE_WITHIN_S, shield=True):
+                        await websocket.aclose()
+                # A server that answers the goodbye and keeps the stream open must not keep us.
+                reader.cancel_scope.cancel()
+
+
+async def _open_stream(address: str) -> Stream:
+    parts = urlsplit(address)
+    assert parts.hostname is not None  # websocket_url refuses such an address
+    try:
+        with trio.fail_after(CONNECT_WITHIN_S):
+            if parts.scheme == "wss":
+                return await trio.open_ssl_over_tcp_stream(parts.hostname, parts.port or 443, https_compatible=True)
+            return await trio.open_tcp_stream(parts.hostname, parts.port or 80)
+    except (OSError, trio.TooSlowError):
+        raise Unreachable(f"no neko server answers at {address}") from None
+
+
+async def _shake_hands(reader: trio.Nursery, stream: Stream, address: str, token: str | None) -> WebSocketConnection:
+    parts = urlsplit(address)
+    try:
+        # A refusal does not come out of here: the reader raises it, and `_plain_errors` translates it.
+        with trio.fail_after(CONNECT_WITHIN_S):
+            return await wrap_client_stream(
+                reader,
+                stream,
+                parts.netloc,
+                f"{parts.path}?{parts.query}" if parts.query else parts.path,
+                extra_headers=[(b"Authorization", f"Bearer {token}".encode())] if token else [],
+                message_queue_size=FRAME_BACKLOG,
+                max_message_size=MAX_FRAME,
+                receive_buffer_size=RECEIVE_BUFFER,
+            )
+    except (trio.TooSlowError, trio.BrokenResourceError):
+        raise Unreachable(f"{address} does not answer as a neko server does") from None
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """The one error of the body or of the handshake as itself, without the group of the reader's nursery around it."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        error = group.exceptions[0]
+        if isinstance(error, ConnectionRejected):
+            error = rejected(error.status_code)
+        raise error from error.__cause__
