@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -86,14 +86,11 @@ class EngineFailed(LocalError):
         return f"the language model's process ended with status {self.status}: {said}"
 
 
-@frozen
-class UnsupportedProcessor(EngineFailed):
-    """The engine met an instruction that this processor does not have."""
-
-    remedy: ClassVar[str] = (
-        "the language model engine needs a processor with AVX2 (on x86): "
-        'configure a provider of kind "chat" with the URL of a model that runs elsewhere'
-    )
+class UnsupportedProcessor(LocalError):
+    """The engine needs instructions that this processor does not have."""
 
     def __str__(self) -> str:
-        return self.remedy
+        return (
+            "the embedded language model needs a processor with AVX2 (on x86): "
+            'use a provider of kind "chat" with the URL of a model that runs elsewhere'
+        )

@@ -1,0 +1,84 @@
+"""The language model's own process: `python -m neko.local.llama_process`, started and owned by `neko.local.engine`.
+
+stdin brings one line of JSON (`Settings`) and then stays open for as long as the owner lives; stdout answers with one
+line of JSON (`{"url": …}`) when requests are welcome; stderr carries what llama.cpp has to complain about.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, TextIO
+
+import cattrs
+import orjson
+from attrs import frozen
+
+NICENESS = 5  # sound flows while the model thinks
+SLOTS = 2  # the pending session warms its prefix beside the current one
+SLOT_TOKENS = 4096  # persona, examples and ten turns fit several times; 115 MB of memory per slot (1.5B)
+PROMPT_CACHE_MIB = 512  # prefixes of conversations that lost their slot; the library's own default is 8 GiB
+MAX_THREADS = 8  # generation waits for memory, not for cores, beyond that
+WARNINGS_ONLY = 2  # of llama.cpp's verbosity levels; information would hold the words of the conversation
+NO_MODEL_HUB = {"HF_HUB_OFFLINE": "1"}  # nothing is fetched at run time
+
+
+@frozen
+class Settings:
+    """What one language model process serves, and to whom."""
+
+    gguf: str
+    model: str
+    """The name that the API answers to."""
+    api_key: str
+
+
+def main() -> None:
+    # Ctrl-C reaches the whole foreground group: the owner decides when a running answer ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer = _claim_stdout()
+    settings = cattrs.structure(orjson.loads(sys.stdin.readline()), Settings)
+    os.environ.update(NO_MODEL_HUB)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    server = _serve(settings)
+    answer.write(orjson.dumps({"url": f"{server.listening_address}/v1"}).decode() + "\n")
+    answer.flush()
+    sys.stdin.read()  # ends when the owner closes it or is gone, in whatever way
+    os._exit(0)  # no destructor may wait for an answer that nobody will read
+
+
+def _claim_stdout() -> TextIO:
+    """The owner's line alone goes to stdout; what native code prints there goes to stderr."""
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answer
+
+
+def _serve(settings: Settings) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = settings.gguf
+    params.model_alias = {settings.model}
+    params.api_keys = [settings.api_key]
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.n_parallel = SLOTS
+    params.n_ctx = SLOTS * SLOT_TOKENS
+    params.cache_ram_mib = PROMPT_CACHE_MIB
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
+    params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
+    params.fit_params = False  # the context is given: nothing to probe the memory for
+    params.offline = True
+    params.verbosity = WARNINGS_ONLY
+    return xllamacpp.Server(params)
+
+
+def _threads() -> int:
+    return min(MAX_THREADS, os.cpu_count() or 1)
+
+
+if __name__ == "__main__":
+    main()
