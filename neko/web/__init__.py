@@ -1,0 +1,1 @@
+"""One listener on one port: the WebSocket routes, the page, health, and REST for characters."""

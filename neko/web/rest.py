@@ -1,0 +1,127 @@
+"""REST for characters: list, read, change, and what was said."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import orjson
+import trio
+from attrs import frozen
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from neko.config.errors import ConfigError
+from neko.protocol.errors import StatusCode
+from neko.web.house import HealthState
+from neko.web.refusal import ErrorCode, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from neko.web.house import House
+
+MAX_BODY = 512 * 1024  # bytes; the longest prompt, 100,000 characters, in Chinese UTF-8 with room for JSON's escapes
+BODY_WITHIN = 10.0  # s; that much over a poor phone line
+
+
+class Json(Response):
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+@frozen
+class Rest:
+    """The endpoints over one house."""
+
+    house: House
+
+    def routes(self) -> list[Route]:
+        name = "/api/characters/{name}"
+        return [
+            Route("/health", self.health),
+            Route("/api/characters", self.characters),
+            Route(name, self.character, methods=["GET", "PUT"]),
+            Route(f"{name}/history", self.history),
+            Route(f"{name}/overrides", self.drop_overrides, methods=["DELETE"]),
+        ]
+
+    async def health(self, _: Request) -> Json:
+        health = self.house.health()
+        ready = health.state is HealthState.READY
+        content = {"status": "ok" if ready else health.state, "detail": health.detail}
+        return Json(content, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def characters(self, _: Request) -> Json:
+        """In the order of the configuration: the first is the one that lost clients are sent to."""
+        return Json({"characters": [self._describe(name) for name in self.house.config.configuration.characters]})
+
+    async def character(self, request: Request) -> Json:
+        name = self._name(request)
+        if request.method == "PUT":
+            keys = await read_object(request)
+            try:
+                self.house.config.change(name, keys)
+            except ConfigError as error:
+                raise refuse(HTTPStatus.BAD_REQUEST, StatusCode.INVALID_VALUE, str(error)) from None
+        return Json(self._describe(name))
+
+    async def drop_overrides(self, request: Request) -> Json:
+        name = self._name(request)
+        self.house.config.drop_overrides(name)
+        return Json(self._describe(name))
+
+    async def history(self, request: Request) -> Json:
+        name = self._name(request)
+        manager = self.house.managers[name]
+        return Json({"name": name, "history": [attrs.asdict(utterance) for utterance in manager.history]})
+
+    def _name(self, request: Request) -> str:
+        name: str = request.path_params["name"]
+        if name not in self.house.managers:
+            accepted = ", ".join(self.house.managers)
+            details = f"no character is called {name!r}; accepted: {accepted}"
+            raise refuse(HTTPStatus.NOT_FOUND, ErrorCode.UNKNOWN_CHARACTER, details)
+        return name
+
+    def _describe(self, name: str) -> Mapping[str, object]:
+        return {"name": name} | self.house.config.describe(name)
+
+
+async def read_object(request: Request) -> Mapping[str, object]:
+    """The JSON object in the body.
+
+    Raises:
+        Refused: too big, too slow, cut off, or no JSON object.
+    """
+    try:
+        with trio.fail_after(BODY_WITHIN):
+            body = await _read_body(request)
+    except trio.TooSlowError:
+        details = f"the body did not arrive within {BODY_WITHIN:.0f} s"
+        raise refuse(HTTPStatus.REQUEST_TIMEOUT, ErrorCode.BODY_TOO_SLOW, details) from None
+    except ClientDisconnect:
+        raise refuse(HTTPStatus.BAD_REQUEST, ErrorCode.BAD_REQUEST, "the body was cut off") from None
+    try:
+        keys = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise refuse(HTTPStatus.BAD_REQUEST, StatusCode.INVALID_JSON, f"the body is not JSON: {error}") from None
+    if not isinstance(keys, dict):
+        raise refuse(HTTPStatus.BAD_REQUEST, StatusCode.INVALID_JSON, "the body is JSON, but no object")
+    return keys
+
+
+async def _read_body(request: Request) -> bytes:
+    """Reads to the end even what is too big: an answer given over unread bytes may be lost with the connection."""
+    body, size = b"", 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        body = body + chunk if size <= MAX_BODY else b""
+    if size > MAX_BODY:
+        details = f"the body has {size:,} bytes; accepted: {MAX_BODY:,}"
+        raise refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, StatusCode.MESSAGE_TOO_BIG, details)
+    return body

@@ -1,0 +1,168 @@
+"""WebSocket upgrades: to whom a socket goes, and the words with which it is turned away."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, assert_never
+from urllib.parse import unquote
+
+import trio
+from attrs import frozen
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import RejectConnection
+from wsproto.utilities import RemoteProtocolError
+
+from neko.nurseries.connection import serve_connection
+from neko.protocol.client import AudioFraming
+from neko.protocol.codec import MAX_FRAME, write_server
+from neko.protocol.errors import StatusCode
+from neko.protocol.server import CharacterSwitched, Status
+from neko.web.access import UNAUTHORIZED, Access, foreign, unauthorized
+from neko.web.house import HealthState
+from neko.web.refusal import BUSY, ErrorCode, Refusal, Refused, busy, linger, refuse
+from neko.web.replay import AnsweredFirst
+
+if TYPE_CHECKING:
+    from neko.nurseries.manager import LLMSessionManager
+    from neko.web.head import Head
+    from neko.web.house import House
+
+CHARACTER_ROUTE = "/ws/"
+REALTIME_ROUTE = "/v1/realtime"
+REALTIME_PROTOCOL = "realtime"
+LOCAL_MODEL = "local"
+
+NORMAL = 1000
+UNKNOWN_CHARACTER = 4004
+UNAUTHORIZED_CLOSE = 4401
+TRY_AGAIN_LATER = 1013
+
+RECEIVE_BUFFER = 64 * 1024  # bytes; a burst of microphone frames in one wake-up instead of sixteen
+ACCEPT_WITHIN = 5.0  # s; the head is here already, so only a client that stopped reading takes so long
+GOODBYE_WITHIN = 2.0  # s for the closing handshake; a client that is alive answers in a round trip
+
+
+@frozen
+class Talk:
+    manager: LLMSessionManager
+
+
+@frozen
+class Embedded:
+    """The embedded provider, without a character."""
+
+
+@frozen
+class Goodbye:
+    """Accepted only to be told why not: a browser's script cannot read the answer to a refused handshake."""
+
+    message: CharacterSwitched | Status
+    code: int
+
+
+Welcome = Talk | Embedded | Goodbye
+
+
+def decide(house: House, access: Access, head: Head, *, crowded: bool) -> Welcome:
+    """To whom this upgrade goes.
+
+    Raises:
+        Refused: no handshake, or one that is answered in HTTP.
+    """
+    _check_handshake(head)
+    if access.is_foreign(head.headers):
+        raise Refused(foreign(head.headers))
+    if house.health().state is HealthState.DRAINING:
+        raise refuse(HTTPStatus.SERVICE_UNAVAILABLE, StatusCode.SERVER_DRAINING, "the server is closing; connect later")
+    if head.path.startswith(CHARACTER_ROUTE):
+        name = unquote(head.path.removeprefix(CHARACTER_ROUTE))
+        return _for_character(house, name, known=access.knows_token(head.query, head.headers), crowded=crowded)
+    if head.path == REALTIME_ROUTE:
+        return _for_model(head.query.get("model"), known=access.knows_token(head.query, head.headers), crowded=crowded)
+    details = f"no WebSocket here; accepted: {CHARACTER_ROUTE}{{character}} and {REALTIME_ROUTE}?model={LOCAL_MODEL}"
+    raise refuse(HTTPStatus.NOT_FOUND, ErrorCode.UNKNOWN_ROUTE, details)
+
+
+async def serve_socket(house: House, welcome: Welcome, stream: trio.SocketStream, head: Head) -> None:
+    """Accepts the socket and serves it as decided, until it ends. Closes the WebSocket, not the stream."""
+    handshake = AnsweredFirst(stream, head.raw, head.rest)
+    async with trio.open_nursery() as nursery:
+        with suppress(ConnectionClosed):
+            if websocket := await _accept(nursery, welcome, handshake):
+                await _serve(house, welcome, websocket)
+        # The reader of trio-websocket may wait for a client that will never speak again.
+        nursery.cancel_scope.cancel()
+    with trio.move_on_after(GOODBYE_WITHIN):
+        await linger(stream)
+
+
+def _check_handshake(head: Head) -> None:
+    """Lets wsproto judge, before trio-websocket does: a handshake that fails there leaves its caller waiting."""
+    judge = WSConnection(ConnectionType.SERVER)
+    try:
+        judge.receive_data(head.raw)
+    except RemoteProtocolError as error:
+        hint = error.event_hint if isinstance(error.event_hint, RejectConnection) else RejectConnection()
+        details = f"no WebSocket handshake: {error}"
+        refusal = Refusal(HTTPStatus(hint.status_code), ErrorCode.BAD_REQUEST, details, tuple(hint.headers))
+        raise Refused(refusal) from None
+    except UnicodeError as error:
+        raise refuse(HTTPStatus.BAD_REQUEST, ErrorCode.BAD_REQUEST, f"no WebSocket handshake: {error}") from None
+
+
+def _for_character(house: House, name: str, *, known: bool, crowded: bool) -> Talk | Goodbye:
+    if not known:
+        return Goodbye(Status(StatusCode.UNAUTHORIZED, UNAUTHORIZED), UNAUTHORIZED_CLOSE)
+    if crowded:
+        return Goodbye(Status(StatusCode.SERVER_BUSY, BUSY), TRY_AGAIN_LATER)
+    manager = house.managers.get(name)
+    if manager is None:
+        first = next(iter(house.config.configuration.characters))
+        return Goodbye(CharacterSwitched(new_character=first, old_character=name), UNKNOWN_CHARACTER)
+    return Talk(manager)
+
+
+def _for_model(model: str | None, *, known: bool, crowded: bool) -> Embedded:
+    """In HTTP, as the OpenAI API answers: its clients know neither our frames nor our close codes."""
+    if not known:
+        raise Refused(unauthorized())
+    if crowded:
+        raise busy()
+    if model != LOCAL_MODEL:
+        details = f"unknown model {model!r}; accepted: {LOCAL_MODEL}"
+        raise refuse(HTTPStatus.NOT_FOUND, ErrorCode.UNKNOWN_MODEL, details)
+    return Embedded()
+
+
+async def _accept(nursery: trio.Nursery, welcome: Welcome, stream: AnsweredFirst) -> WebSocketConnection | None:
+    with trio.move_on_after(ACCEPT_WITHIN):
+        request = await wrap_server_stream(
+            nursery, stream, max_message_size=MAX_FRAME, receive_buffer_size=RECEIVE_BUFFER
+        )
+        offered = isinstance(welcome, Embedded) and REALTIME_PROTOCOL in request.proposed_subprotocols
+        return await request.accept(subprotocol=REALTIME_PROTOCOL if offered else None)
+    return None
+
+
+async def _serve(house: House, welcome: Welcome, websocket: WebSocketConnection) -> None:
+    match welcome:
+        case Talk(manager):
+            framing = AudioFraming(house.config.configuration.server.audio_frames)
+            await serve_connection(websocket, manager, framing)
+            await _close(websocket, NORMAL)
+        case Embedded():
+            await house.serve_local(websocket)
+            await _close(websocket, NORMAL)
+        case Goodbye(message, code):
+            for frame in write_server(message, 1, AudioFraming.BASE64):
+                await websocket.send_message(frame)
+            await _close(websocket, code)
+        case _:
+            assert_never(welcome)
+
+
+async def _close(websocket: WebSocketConnection, code: int) -> None:
+    with trio.move_on_after(GOODBYE_WITHIN):
+        await websocket.aclose(code)
