@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LONGEST_INT = 64  # bits; Python refuses to write out far longer ones, which TOML can carry in hexadecimal
 SHOWN = 60  # characters of a wrong value that a message repeats; enough to find it, short enough for one line
 
 
@@ -48,12 +49,16 @@ def shown(value: object) -> str:
             return "a table"
         case list():
             return "a list"
+        case int() if value.bit_length() > LONGEST_INT:
+            return "a very large number"
         case _:
             text = json.dumps(value, ensure_ascii=False, default=str)
+            # A message goes through sockets and logs, where half a surrogate pair cannot.
+            text = text.encode(errors="backslashreplace").decode()
             return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def suggestion(found: object, accepted: Iterable[str]) -> str:
     """`; did you mean …?` when something accepted is close to what was found, else ""."""
-    close = get_close_matches(str(found), list(accepted), n=1)
+    close = get_close_matches(found, list(accepted), n=1) if isinstance(found, str) else []
     return f"; did you mean {close[0]}?" if close else ""

@@ -44,7 +44,7 @@ def explain(error: Exception, where: str, path: Path = ()) -> ConfigError:
 
 
 def dotted(path: Path) -> str:
-    """A key as it is written in the file: `characters.Yui.session.max_turns`."""
+    """A key as it is written in the file: `characters."小天".session.max_turns`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{_quoted(part)}" for part in path)
     return "".join(parts).removeprefix(".")
 
@@ -54,7 +54,7 @@ def keys_of(cls: type[Any]) -> list[str]:
 
 
 def _quoted(key: str) -> str:
-    return key if re.fullmatch(r"[\w-]+", key) else shown(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else shown(key)
 
 
 def _first(fault: Fault) -> Fault:
@@ -115,4 +115,5 @@ def _unknown_key(path: Path, error: ForbiddenExtraKeysError) -> str:
 
 def _wrong_value(fault: Fault, cause: Refused) -> str:
     found = "something else (not shown: it may be a secret)" if fault.secret else shown(cause.found)
-    return f"{dotted(fault.path)} is {found}{suggestion(cause.found, fault.choices)}; accepted: {fault.accepted}"
+    hint = suggestion(cause.found, fault.choices)
+    return f"{dotted(fault.path) or 'the content'} is {found}{hint}; accepted: {fault.accepted}"

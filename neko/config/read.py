@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from importlib import resources
@@ -39,7 +40,7 @@ def parse(text: str, where: str) -> Configuration:
     try:
         table = tomllib.loads(text)
     except ValueError as error:
-        raise ConfigError(where, f"not valid TOML: {error}") from error
+        raise ConfigError(where, f"not valid TOML: {error}{_quotes_missing(text)}") from error
     except RecursionError as error:
         raise ConfigError(where, "not valid TOML: nested too deeply") from error
     return from_table(table, where)
@@ -58,6 +59,12 @@ def from_table(table: Mapping[str, Any], where: str) -> Configuration:
 def built_in() -> Configuration:
     """What holds without any file."""
     return from_table({}, BUILT_IN)
+
+
+def _quotes_missing(text: str) -> str:
+    """The one slip that TOML's own message does not explain: Chinese names are usual here, and no bare keys there."""
+    name = re.search(r"""^\s*\[+[^"'\]\n]*?([^\s.\["'\]]*[^\x00-\x7f"'\]]+)""", text, re.MULTILINE)
+    return f'; a name with such letters needs quotes: "{name[1]}"' if name else ""
 
 
 @cache

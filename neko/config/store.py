@@ -11,7 +11,7 @@ from attrs import frozen
 from cattrs.errors import BaseValidationError
 
 from neko.config.converter import CONVERTER
-from neko.config.errors import ConfigError
+from neko.config.errors import ConfigError, Refused
 from neko.config.explain import explain
 from neko.config.overrides import Override, Overrides
 
@@ -41,7 +41,7 @@ class OverrideStore:
             raise ConfigError(str(self.path), f"not valid JSON: {error}; correct it or move it away") from error
         try:
             return CONVERTER.structure(raw, Mapping[str, Mapping[str, Override]])  # type: ignore[type-abstract]
-        except BaseValidationError as error:
+        except (BaseValidationError, Refused) as error:
             raise explain(error, str(self.path)) from error
 
     def save(self, overrides: Overrides) -> None:
