@@ -168,7 +168,7 @@ def test_names_are_filled_in_once_and_other_braces_stay() -> None:
 @pytest.mark.parametrize(
     ("text", "key", "meant", "accepted"),
     [
-        ("[sesion]", "sesion", "session", ", ".join(attrs.fields_dict(Configuration))),
+        ("[sessions]", "sessions", "session", ", ".join(attrs.fields_dict(Configuration))),
         ("[server]\nprot = 1", "server.prot", "port", ", ".join(attrs.fields_dict(Server))),
         ("[session]\nmax_turn = 1", "session.max_turn", "max_turns", ", ".join(attrs.fields_dict(SessionPolicy))),
         ('[agents]\nresult_pul = ""', "agents.result_pul", "result_pull", "session_pub, result_pull, analyze_push"),
