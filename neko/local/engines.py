@@ -9,9 +9,15 @@ from typing import Literal, Protocol, TypedDict
 import trio
 from attrs import frozen
 
+from neko.local.errors import LocalError
+
 HEARING_HZ = 16_000  # what detection and recognition listen at
 SPEECH_HZ = 24_000  # what the Realtime protocol carries in both directions
 DETECTOR_FRAME = 512  # samples at 16 kHz: the 32 ms that silero was trained on
+
+
+class EngineError(LocalError):
+    """An engine could not do this one piece of work; the next one may succeed."""
 
 
 class ChatMessage(TypedDict):
@@ -31,18 +37,30 @@ class Detector(Protocol):
 
 class Recogniser(Protocol):
     async def transcribe(self, pcm: bytes, language: str) -> str:
-        """The words in PCM16 mono at 16 kHz, "" when there are none. On cancel it returns when the engine has."""
+        """The words in PCM16 mono at 16 kHz, "" when there are none. On cancel it returns when the engine has.
+
+        Raises:
+            LocalError: this time it could not.
+        """
         ...
 
 
 class LanguageModel(Protocol):
     def reply(self, messages: Sequence[ChatMessage]) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """The pieces of the model's next message, as generated. Leaving the context stops the generation."""
+        """The pieces of the model's next message, as generated. Leaving the context stops the generation.
+
+        Raises:
+            LocalError: on entering or from the iterator, when the model cannot go on.
+        """
         ...
 
 
 Speak = Callable[["trio.MemoryReceiveChannel[str]", "trio.MemorySendChannel[bytes]"], Awaitable[None]]
-"""Speaks phrases until their channel ends; sends PCM16 mono at 24 kHz in pieces of at most 100 ms, closes both channels."""
+"""Speaks phrases until their channel ends, then closes both channels.
+
+Sends PCM16 mono at 24 kHz in pieces of at most 100 ms. Called once for each phrase, so that it is known which sound
+belongs to which words; a call must be cheap.
+"""
 
 
 @frozen

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from attrs import field, frozen
-from attrs.validators import max_len, min_len, optional
+from attrs.validators import max_len, optional
 
 MAX_TEXT = 100_000  # characters; ten times the longest context that a model here takes
 MAX_PARTS = 64  # of one message; clients send one or two
@@ -51,7 +51,7 @@ class MessageItem:
     """A message as it is sent and received. `id` is the client's own, or "" until the server gives one."""
 
     role: Role
-    content: tuple[ContentPart, ...] = field(validator=[min_len(1), max_len(MAX_PARTS)])
+    content: tuple[ContentPart, ...] = field(validator=max_len(MAX_PARTS))
     id: str = ""
     status: ItemStatus = ItemStatus.COMPLETED
     type: Literal["message"] = "message"

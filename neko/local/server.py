@@ -1,0 +1,54 @@
+"""The embedded provider's socket: the server side of the Realtime protocol, for one client."""
+
+from __future__ import annotations
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from neko.local.conversation import Conversation
+from neko.local.engines import Engines
+from neko.local.outbox import Batch, Outbox, open_outbox
+from neko.protocol.realtime.codec import read_client, write_server
+from neko.protocol.realtime.errors import InvalidRequest
+from neko.protocol.realtime.identity import new_id
+from neko.protocol.realtime.server import Error, ErrorDetails
+
+
+async def serve_realtime(websocket: WebSocketConnection, engines: Engines) -> None:
+    """Converses with one client until it leaves; everything that was begun for it has ended then.
+
+    The socket is the caller's to close. What a client does wrong is answered with an `error` event, what an
+    engine cannot do with a failed response; neither ends the conversation.
+    """
+    outbox, batches = open_outbox()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_write, websocket, batches)
+            conversation = Conversation(nursery, engines, outbox)
+            await conversation.begin()
+            await _read(websocket, conversation, outbox)
+    except* ConnectionClosed:
+        # How every conversation ends, and it ended all of the nursery.
+        pass
+
+
+async def _write(websocket: WebSocketConnection, batches: trio.MemoryReceiveChannel[Batch]) -> None:
+    async for batch in batches:
+        for event in batch:
+            await websocket.send_message(write_server(event, new_id("event")))
+
+
+async def _read(websocket: WebSocketConnection, conversation: Conversation, outbox: Outbox) -> None:
+    while True:
+        frame = await websocket.get_message()
+        event_id = None
+        try:
+            event = read_client(frame)
+            event_id = event.event_id
+            await conversation.handle(event)
+        except InvalidRequest as wrong:
+            await outbox.send((_complaint(wrong, wrong.event_id or event_id),))
+
+
+def _complaint(wrong: InvalidRequest, event_id: str | None) -> Error:
+    return Error(ErrorDetails("invalid_request_error", wrong.code, wrong.message, wrong.param, event_id))

@@ -1,0 +1,72 @@
+"""Keeps the language model's prefix warm while nobody is being answered; `session.updated` waits for it."""
+
+from __future__ import annotations
+
+import trio
+
+from neko.local.engines import ChatMessage, LanguageModel
+from neko.local.errors import LocalError
+from neko.local.items import Items
+from neko.local.outbox import Outbox
+from neko.protocol.realtime.server import SessionUpdated
+from neko.protocol.realtime.session import Session
+from neko.telemetry import get_logger
+
+log = get_logger("local")
+
+# Seconds. A cold prefix of 4096 tokens takes longer, but a client gives up on a start after 10 s (FACTS.md).
+WARM_WITHIN = 8.0
+
+
+class Warmth:
+    """One conversation's prefix. At most one priming is wanted; a newer one, or an answer, cancels it."""
+
+    def __init__(self, nursery: trio.Nursery, model: LanguageModel, items: Items, outbox: Outbox) -> None:
+        self._nursery = nursery
+        self._model = model
+        self._items = items
+        self._outbox = outbox
+        self._priming = trio.CancelScope()
+        self._warm: list[ChatMessage] = []
+        self._owed: Session | None = None
+
+    async def confirm(self, session: Session) -> None:
+        """Tells the client of this session when its prefix is warm, or after `WARM_WITHIN`."""
+        await self._pay()
+        self._owed = session
+        self._prime(trio.current_time() + WARM_WITHIN)
+
+    def refresh(self) -> None:
+        """The items have changed. A session that is not confirmed yet waits for them, but not longer than before."""
+        self._prime(self._priming.deadline if self._owed else trio.current_time() + WARM_WITHIN)
+
+    def leave(self) -> None:
+        """An answer needs the model, and warms the prefix itself."""
+        self._priming.cancel()
+
+    def _prime(self, deadline: float) -> None:
+        self._priming.cancel()
+        self._priming = trio.CancelScope(deadline=deadline)
+        self._nursery.start_soon(self._run, self._priming)
+
+    async def _run(self, priming: trio.CancelScope) -> None:
+        prompt = self._items.prompt()
+        with priming:
+            if prompt and prompt != self._warm:
+                await self._read(prompt)
+        if priming is self._priming:
+            await self._pay()
+
+    async def _read(self, prompt: list[ChatMessage]) -> None:
+        """Has the model read the prompt: its first word shows that it has."""
+        try:
+            async with self._model.reply(prompt) as pieces:
+                await anext(pieces, None)
+            self._warm = prompt
+        except* LocalError as broken:
+            log.warning("prefix.cold", reason=str(broken.exceptions[0]))
+
+    async def _pay(self) -> None:
+        session, self._owed = self._owed, None
+        if session is not None:
+            await self._outbox.send((SessionUpdated(session),))
