@@ -1,0 +1,213 @@
+"""What a client asks of a model and what the model answers, whatever the dialect: two unions of values."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from attrs import define, field, frozen
+
+Event = dict[str, Any]
+"""One JSON object of a dialect."""
+
+
+@frozen
+class TurnDetection:
+    silence_ms: int
+    creates_response: bool
+    interrupts_response: bool
+
+
+@frozen
+class Settings:
+    """What the model needs to know of a session's configuration."""
+
+    turn_detection: TurnDetection | None
+    transcribes: bool
+    speaks: bool
+
+
+# What a client asks.
+
+
+@frozen
+class Configure:
+    settings: Settings
+
+
+@frozen
+class Hear:
+    pcm: bytes = field(repr=lambda pcm: f"<{len(pcm)} bytes>")
+
+
+@frozen
+class Commit:
+    pass
+
+
+@frozen
+class Clear:
+    pass
+
+
+@frozen
+class AddItem:
+    item: Event
+
+
+@frozen
+class TruncateItem:
+    item_id: str
+    audio_end_ms: int
+
+
+@frozen
+class DeleteItem:
+    item_id: str
+
+
+@frozen
+class Answer:
+    """`speaks` is None where the session's own setting holds."""
+
+    speaks: bool | None
+
+
+@frozen
+class Cancel:
+    pass
+
+
+# What the model answers.
+
+
+class Ending(StrEnum):
+    COMPLETED = "completed"
+    CLIENT_CANCELLED = "client_cancelled"
+    TURN_DETECTED = "turn_detected"
+
+
+@define(eq=False)
+class Reply:
+    """One response; `said` and `spoken_ms` grow while it is given."""
+
+    response_id: str
+    item_id: str
+    text: str
+    speaks: bool
+    said: str = ""
+    spoken_ms: int = 0
+
+
+@frozen
+class Opened:
+    pass
+
+
+@frozen
+class Configured:
+    pass
+
+
+@frozen
+class SpeechStarted:
+    item_id: str
+    at_ms: int
+
+
+@frozen
+class SpeechStopped:
+    item_id: str
+    at_ms: int
+
+
+@frozen
+class Committed:
+    """The user's speech became an item of the conversation."""
+
+    item_id: str
+    previous: str | None
+
+
+@frozen
+class Cleared:
+    pass
+
+
+@frozen
+class Transcribed:
+    item_id: str
+    text: str
+
+
+@frozen
+class ItemAdded:
+    item: Event
+    previous: str | None
+
+
+@frozen
+class ItemTruncated:
+    item_id: str
+    audio_end_ms: int
+
+
+@frozen
+class ItemDeleted:
+    item_id: str
+
+
+@frozen
+class ReplyStarted:
+    reply: Reply
+    previous: str | None
+
+
+@frozen
+class ReplySound:
+    """The next tagged blocks of a reply's speech."""
+
+    reply: Reply
+    blocks: range
+    pcm: bytes = field(repr=lambda pcm: f"<{len(pcm)} bytes>")
+
+
+@frozen
+class ReplyWords:
+    reply: Reply
+    text: str
+
+
+@frozen
+class ReplyEnded:
+    reply: Reply
+    ending: Ending
+
+
+@frozen
+class Refused:
+    """An `error` event. The dialect also reads what it cannot understand as one."""
+
+    code: str
+    message: str
+    param: str | None = None
+
+
+Request = Configure | Hear | Commit | Clear | AddItem | TruncateItem | DeleteItem | Answer | Cancel | Refused
+Fact = (
+    Opened
+    | Configured
+    | SpeechStarted
+    | SpeechStopped
+    | Committed
+    | Cleared
+    | Transcribed
+    | ItemAdded
+    | ItemTruncated
+    | ItemDeleted
+    | ReplyStarted
+    | ReplySound
+    | ReplyWords
+    | ReplyEnded
+    | Refused
+)

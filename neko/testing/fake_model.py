@@ -1,0 +1,92 @@
+"""A model session in memory: it records what it is told and says what a test has it say; made for virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from math import inf
+
+import trio
+from attrs import define, field
+
+from neko.config.snapshot import Snapshot
+from neko.protocol.client import InputMode
+from neko.realtime.errors import ProviderError, SessionLost
+from neko.realtime.session import Facts, Hear, Line, ModelCommand, ModelEvent
+
+Happening = ModelEvent | ProviderError
+VOICED = Facts(hears_hz=24_000, speaks_hz=24_000)
+SILENT = Facts(hears_hz=None, speaks_hz=None)
+
+
+@define(eq=False)
+class FakeModelSession:
+    """One session; `got` is what it was told, sound joined in `heard`."""
+
+    id: str
+    snapshot: Snapshot
+    mode: InputMode
+    facts: Facts
+    got: list[ModelCommand] = field(factory=list)
+    heard: bytearray = field(factory=bytearray)
+    primed: list[Line] = field(factory=list)
+    open: bool = True
+    # Without bound: a test says what it likes before anybody listens, and never much.
+    _events: tuple[trio.MemorySendChannel[Happening], trio.MemoryReceiveChannel[Happening]] = field(
+        factory=lambda: trio.open_memory_channel[Happening](inf)
+    )
+
+    async def prime(self, lines: Sequence[Line]) -> None:
+        await trio.lowlevel.checkpoint()
+        self.primed += lines
+
+    async def send(self, command: ModelCommand) -> None:
+        await trio.lowlevel.checkpoint()
+        if not self.open:
+            raise SessionLost("the fake session is closed")
+        if isinstance(command, Hear):
+            self.heard += command.pcm
+        else:
+            self.got.append(command)
+
+    async def receive(self) -> ModelEvent:
+        event = await self._events[1].receive()
+        if isinstance(event, ProviderError):
+            raise event
+        return event
+
+    def say(self, *events: Happening) -> None:
+        """Has the session say this, in order; an error ends it."""
+        for event in events:
+            self._events[0].send_nowait(event)
+
+
+@define(eq=False)
+class FakeModels:
+    """A `Connect`: hands out sessions and remembers them all."""
+
+    dial_s: float = 0.0  # how long the handshake takes
+    refusal: ProviderError | None = None
+    sessions: list[FakeModelSession] = field(factory=list)
+    dialling: int = 0
+
+    @asynccontextmanager
+    async def connect(self, snapshot: Snapshot, mode: InputMode) -> AsyncIterator[FakeModelSession]:
+        self.dialling += 1
+        try:
+            await trio.sleep(self.dial_s)
+        finally:
+            self.dialling -= 1
+        if self.refusal is not None:
+            raise self.refusal
+        facts = VOICED if mode is InputMode.AUDIO else SILENT
+        session = FakeModelSession(f"fake_{len(self.sessions)}", snapshot, mode, facts)
+        self.sessions.append(session)
+        try:
+            yield session
+        finally:
+            session.open = False
+
+    @property
+    def live(self) -> list[FakeModelSession]:
+        return [session for session in self.sessions if session.open]

@@ -1,0 +1,253 @@
+"""One client of the loopback provider: what it sent, what it was told, how it ended."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, assert_never
+
+import orjson
+import trio
+from attrs import field, frozen
+from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from neko.testing.bell import Bell
+from neko.testing.exchange import Event, Fact, Hear, Opened, Reply, ReplyEnded, ReplySound, ReplyStarted
+from neko.testing.mischief import Cut, Deafen, Fate, HangUp, Mischief
+from neko.testing.model import PretendedModel
+from neko.testing.tagged import BLOCK_MS, TagReader
+from neko.testing.utterance import utter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from neko.testing.behaviour import Behaviour
+    from neko.testing.dialects import Dialect
+    from neko.testing.wire import Wire
+
+CLOSE_WITHIN = 1.0  # a client that does not answer a close frame is left
+VANISHED = 1006  # RFC 6455: the socket ended without a close frame
+OUTBOX = 64  # facts; a client that does not read holds back the reply, as TCP would
+
+
+class Party(StrEnum):
+    CLIENT = "client"
+    PROVIDER = "provider"
+
+
+@frozen
+class Ended:
+    """Who ended a session, and the close code; 1006 without a closing handshake."""
+
+    by: Party
+    code: int
+
+
+@frozen
+class Handshake:
+    """An upgrade request; header names in lower case."""
+
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
+    subprotocols: tuple[str, ...]
+
+
+@frozen
+class _Outgoing:
+    """The events of one fact, which nothing separates, and the tagged blocks in them."""
+
+    frames: tuple[tuple[str, str], ...]
+    blocks: range
+
+
+class ProviderSession:
+    """A record that grows while the session lives, and the means to end it by hand.
+
+    `got`: every event that the client sent, in order, with its sound as bytes.
+    `tags`: the tagged blocks in that sound. `spoke`: the tagged blocks that were sent to the client.
+    `ended`: None as long as the socket is open.
+    """
+
+    def __init__(self, handshake: Handshake, dialect: Dialect, behaviour: Behaviour, name: str) -> None:
+        self.handshake = handshake
+        self.got: list[Event] = []
+        self.tags: list[int] = []
+        self.spoke: list[int] = []
+        self.ended: Ended | None = None
+        self._dialect = dialect
+        self._behaviour = behaviour
+        self._model = PretendedModel(behaviour, dialect.settings, dialect.rate, name)
+        self._mischief = Mischief(behaviour)
+        self._reader = TagReader(dialect.rate)
+        self._sound = bytearray()
+        self._bell = Bell()
+        self._speech = trio.CancelScope()  # of the reply that is being given
+        self._outbox, self._outgoing = trio.open_memory_channel[_Outgoing | Fate](OUTBOX)
+        self._spoken_ms = 0
+        self._fate: Ended | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.ended is None
+
+    @property
+    def audio(self) -> bytes:
+        """All sound that the client sent: PCM16 mono at the dialect's rate."""
+        return bytes(self._sound)
+
+    def events(self, kind: str) -> list[Event]:
+        """Those of the client's events that have this type."""
+        return [event for event in self.got if event.get("type") == kind]
+
+    async def received(self, kind: str, count: int = 1) -> Event:
+        """Waits for the client's event number `count` of this type."""
+        await self._bell.until(lambda: len(self.events(kind)) >= count)
+        return self.events(kind)[count - 1]
+
+    async def heard(self, block: int) -> None:
+        """Waits until the client has sent this tagged block."""
+        await self._bell.until(lambda: block in self.tags)
+
+    async def closed(self) -> Ended:
+        """Waits for the end of the session."""
+        await self._bell.until(lambda: self.ended is not None)
+        assert self.ended is not None
+        return self.ended
+
+    async def emit(self, event: Event) -> None:
+        """Sends any event. Raises `trio.ClosedResourceError` or `trio.BrokenResourceError` when the session is over."""
+        await self._outbox.send(_Outgoing(_frames([event]), range(0)))
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Closes after what has been said so far, and waits for the end."""
+        await self._outbox.send(HangUp(code, reason))
+        await self.closed()
+
+    async def drop(self) -> None:
+        """Resets TCP after what has been said so far, and waits for the end."""
+        await self._outbox.send(Cut())
+        await self.closed()
+
+    async def run(self, connection: WebSocketConnection, wire: Wire, take_blocks: Callable[[int], int]) -> None:
+        """The session from the accepted upgrade to its end, whoever ends it."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._listen, connection, nursery, take_blocks)
+                if self._behaviour.expires_after_s is not None:
+                    nursery.start_soon(self._expire, self._behaviour.expires_after_s)
+                await self._write(connection, wire)
+                nursery.cancel_scope.cancel()
+        finally:
+            self._outbox.close()
+            self._outgoing.close()
+            self.ended = self._fate or _left(connection)
+            self._bell.ring()
+
+    async def _listen(
+        self, connection: WebSocketConnection, nursery: trio.Nursery, take_blocks: Callable[[int], int]
+    ) -> None:
+        await self._perform(Opened(), nursery, take_blocks)
+        try:
+            while True:
+                event, request = self._dialect.read(await connection.get_message())
+                self._record(event, request.pcm if isinstance(request, Hear) else b"")
+                # Lazily: each fact is decided when those before it have been told, since a reply may end meanwhile.
+                for fact in self._model.on(request):
+                    await self._perform(fact, nursery, take_blocks)
+        except ConnectionClosed:
+            # When it is the writer that closes, it still waits for the closing handshake.
+            if self._fate is None:
+                nursery.cancel_scope.cancel()
+
+    def _record(self, event: Event, pcm: bytes) -> None:
+        if self._behaviour.records:
+            self.got.append(event)
+            self._sound += pcm
+            self.tags += self._reader.push(pcm)
+        self._bell.ring()
+
+    async def _perform(self, fact: Fact, nursery: trio.Nursery, take_blocks: Callable[[int], int]) -> None:
+        if isinstance(fact, ReplyEnded):
+            self._speech.cancel()
+        await self._tell(fact)
+        if isinstance(fact, ReplyStarted):
+            self._speech = trio.CancelScope()
+            nursery.start_soon(self._speak, fact.reply, self._speech, take_blocks)
+
+    async def _speak(self, reply: Reply, scope: trio.CancelScope, take_blocks: Callable[[int], int]) -> None:
+        behaviour = self._behaviour
+        with scope:
+            await trio.sleep(behaviour.first_delta_after_s)
+            due = trio.current_time()
+            for facts in utter(reply, behaviour, self._dialect.rate, take_blocks):
+                for fact in facts:
+                    await self._tell(fact)
+                if behaviour.paced:
+                    due += behaviour.delta_ms / 1000
+                    await trio.sleep_until(due)
+            await trio.sleep(behaviour.done_after_s)
+        # No checkpoint from here: who cancels the reply has told its end.
+        if not scope.cancel_called:
+            await self._tell(self._model.finish(reply))
+
+    async def _tell(self, fact: Fact) -> None:
+        blocks = fact.blocks if isinstance(fact, ReplySound) else range(0)
+        await self._outbox.send(_Outgoing(_frames(self._dialect.write(fact)), blocks))
+
+    async def _expire(self, after_s: float) -> None:
+        await trio.sleep(after_s)
+        await self._outbox.send(_Outgoing(_frames(self._dialect.expired()), range(0)))
+        await self._outbox.send(HangUp(1001, "session expired"))
+
+    async def _write(self, connection: WebSocketConnection, wire: Wire) -> None:
+        try:
+            await self._meet(self._mischief.fate(0), connection, wire)
+            while self._fate is None:
+                await self._send(await self._outgoing.receive(), connection, wire)
+        except ConnectionClosed:
+            return
+
+    async def _send(self, item: _Outgoing | Fate, connection: WebSocketConnection, wire: Wire) -> None:
+        if not isinstance(item, _Outgoing):
+            await self._meet(item, connection, wire)
+            return
+        for kind, frame in item.frames:
+            passed = self._mischief.pass_on(kind, frame)
+            if passed is not None:
+                await connection.send_message(passed)
+                self._spoken(item.blocks)
+            await self._meet(self._mischief.fate(self._spoken_ms), connection, wire)
+            if self._fate is not None:
+                return
+
+    def _spoken(self, blocks: range) -> None:
+        self._spoken_ms += len(blocks) * BLOCK_MS
+        if self._behaviour.records:
+            self.spoke += blocks
+
+    async def _meet(self, fate: Fate | None, connection: WebSocketConnection, wire: Wire) -> None:
+        match fate:
+            case None:
+                pass
+            case HangUp(code, reason):
+                self._fate = Ended(Party.PROVIDER, code)
+                with trio.move_on_after(CLOSE_WITHIN):
+                    await connection.aclose(code, reason)
+            case Cut():
+                self._fate = Ended(Party.PROVIDER, VANISHED)
+                wire.cut()
+            case Deafen():
+                wire.go_deaf()
+            case _:
+                assert_never(fate)
+
+
+def _frames(events: Iterable[Event]) -> tuple[tuple[str, str], ...]:
+    return tuple((event.get("type", ""), orjson.dumps(event).decode()) for event in events)
+
+
+def _left(connection: WebSocketConnection) -> Ended:
+    """How it ended when no fate did it: the client closed, or this server is going away."""
+    if connection.closed is None:
+        return Ended(Party.PROVIDER, VANISHED)
+    return Ended(Party.CLIENT, int(connection.closed.code))
