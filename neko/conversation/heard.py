@@ -29,8 +29,8 @@ class Playout:
         self._ends_at = max(now, self._ends_at) + ms / 1000
 
     def reported(self, played_ms: float, now: float) -> None:
-        """The client has played so much of it; more than was sent is a client's mistake and means all of it."""
-        self._ends_at = now + max(0.0, self.sent_ms - played_ms) / 1000
+        """The client has played so much of it; a number outside of what was sent is a client's mistake, and bounded."""
+        self._ends_at = now + (self.sent_ms - min(max(played_ms, 0.0), self.sent_ms)) / 1000
 
     def playing(self, now: float) -> bool:
         return self._ends_at > now
@@ -39,16 +39,18 @@ class Playout:
         return self.sent_ms - max(0.0, self._ends_at - now) * 1000
 
     def heard_text(self, now: float) -> str:
-        """The words heard by now: whole stretches, and of the stretch being spoken its share in whole words."""
-        if not self.sent_ms or not self.playing(now):
-            return self.text
+        """The words heard by now: whole stretches, and of the stretch being spoken its share in whole words.
+
+        Words whose sound has not begun were not heard.
+        """
         heard = self.heard_ms(now)
         ends = [*self._marks[1:], (self.sent_ms, len(self.text))]
         for (from_ms, begin), (to_ms, end) in zip(self._marks, ends, strict=True):
+            if heard <= from_ms:
+                return self.text[:begin].rstrip()
             if heard < to_ms:
-                share = max(0.0, heard - from_ms) / (to_ms - from_ms)
-                return _whole_words(self.text, begin + int((end - begin) * share))
-        return self.text
+                return _whole_words(self.text, begin + int((end - begin) * (heard - from_ms) / (to_ms - from_ms)))
+        return self.text.rstrip()
 
 
 def _whole_words(text: str, cut: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
@@ -41,9 +42,10 @@ class History:
     def __len__(self) -> int:
         return len(self._utterances)
 
-    def add(self, role: Role, text: str, at: float) -> None:
+    def add(self, role: Role, text: str) -> None:
+        """Something was said now; silence is not remembered."""
         if text.strip():
-            self._utterances.append(Utterance(role, text.strip(), at))
+            self._utterances.append(Utterance(role, text.strip(), time.time()))
             self._fresh += 1
 
     def cut_last_reply(self, heard: str) -> None:

@@ -1,0 +1,1 @@
+"""Who owns whom and who cancels whom: connection, session, swap, turn, speech, and the façade over them."""

@@ -22,7 +22,7 @@ _SAID = 300  # bytes of a refusal's body worth repeating
 
 @asynccontextmanager
 async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketConnection]:
-    """A connected WebSocket. Leaving says goodbye within two seconds and closes; a cancel while dialling closes at once.
+    """A connected WebSocket. Leaving says goodbye within two seconds; a cancel while dialling closes at once.
 
     Raises:
         Unreachable: nobody answers there, or hangs up in the handshake.

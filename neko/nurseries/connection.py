@@ -1,0 +1,158 @@
+"""One client's connection: a reader, a writer, and the character they are attached to."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import trio
+from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
+
+from neko.nurseries.manager import LLMSessionManager
+from neko.nurseries.outbox import Subscription
+from neko.protocol.client import (
+    AudioFraming,
+    ClientMessage,
+    EndSession,
+    GreetingCheck,
+    LanguageUpdate,
+    MicFormat,
+    Microphone,
+    PauseSession,
+    Picture,
+    Ping,
+    Playback,
+    Resume,
+    ScreenshotResponse,
+    StartSession,
+    SwapSession,
+    TypedText,
+    VoiceInputControl,
+    VoicePlayEnd,
+    VoicePlayStart,
+)
+from neko.protocol.codec import ClientCodec, write_server
+from neko.protocol.errors import StatusCode, WireError
+from neko.protocol.server import Pong, ServerMessage, Status
+
+GOODBYE_WITHIN = 2.0  # seconds for the last words and the closing handshake
+HEARTBEAT_S = 20.0  # below the 30 to 60 s after which home routers forget a silent connection
+HEARTBEAT_WITHIN = 20.0  # seconds for a pong; a phone that changes cells is away for ten
+NORMAL, GOING_AWAY = 1000, 1001
+
+
+async def serve_connection(websocket: WebSocketConnection, manager: LLMSessionManager, framing: AudioFraming) -> None:
+    """Serves a client until it leaves, vanishes, or loses its character to another one."""
+    client = manager.attach(websocket, framing)
+    clean = False
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_write, websocket, client)
+            nursery.start_soon(_feel_pulse, websocket, nursery.cancel_scope)
+            clean = await _read(websocket, client, manager)
+            nursery.cancel_scope.cancel()
+    finally:
+        manager.detach(client, clean=clean)
+
+
+async def _read(websocket: WebSocketConnection, client: Subscription, manager: LLMSessionManager) -> bool:
+    """Frames to messages until the socket closes; True when the client closed it cleanly."""
+    codec = ClientCodec()
+    while True:
+        try:
+            frame = await websocket.get_message()
+        except ConnectionClosed as closed:
+            return _clean(closed.reason)
+        if not manager.owns(client):
+            continue
+        try:
+            message = codec.read(frame)
+        except WireError as error:
+            client.begin(after=None)
+            await manager.tell(Status(error.code, error.details))
+            continue
+        await _dispatch(message, websocket, client, manager)
+
+
+async def _dispatch(
+    message: ClientMessage, websocket: WebSocketConnection, client: Subscription, manager: LLMSessionManager
+) -> None:
+    if isinstance(message, Resume):
+        await _resume(message, client, manager)
+        return
+    client.begin(after=None)
+    if message.language is not None and not isinstance(message, SwapSession):
+        manager.language = message.language
+    match message:
+        case Microphone() | TypedText() | Picture():
+            await manager.stream_data(message)
+        case StartSession(input_type=input_type, new_session=new, audio_format=wanted):
+            client.framing = wanted or client.framing
+            await manager.start_session(websocket, new, input_type.mode)
+        case EndSession() | PauseSession():
+            await manager.end_session()
+        case Playback(speech_id=speech_id, played_ms=played_ms):
+            manager.played(speech_id, played_ms)
+        case SwapSession():
+            details = "this version does not swap on request; the session goes on as it is"
+            await manager.tell(Status(StatusCode.SWAP_FAILED, details))
+        case Ping():
+            await manager.tell(Pong())
+        case MicFormat() | VoicePlayStart() | VoicePlayEnd():
+            pass  # the codec remembers the rate; the playout is known from what was sent and from `playback`
+        case GreetingCheck() | VoiceInputControl() | LanguageUpdate() | ScreenshotResponse():
+            pass  # what existing clients say and nothing here depends on
+        case _:
+            assert_never(message)
+
+
+async def _resume(message: Resume, client: Subscription, manager: LLMSessionManager) -> None:
+    if not manager.resume(client, message.token, message.last_seq):
+        client.begin(after=None)
+        details = (
+            "resume: the token is unknown or too old; accepted: the resume_token of a session that waits, first of all"
+        )
+        await manager.tell(Status(StatusCode.INVALID_VALUE, details))
+
+
+async def _write(websocket: WebSocketConnection, client: Subscription) -> None:
+    """The only task that sends messages to this client; says goodbye when its place is gone."""
+    try:
+        while (entry := await client.receive()) is not None:
+            seq, message = entry
+            await _send(websocket, message, seq, client.framing)
+        with trio.move_on_after(GOODBYE_WITHIN, shield=True):
+            await _say_goodbye(websocket, client)
+    except ConnectionClosed:
+        # The reader learns of it as well, and knows whether it was meant.
+        return
+
+
+async def _send(websocket: WebSocketConnection, message: ServerMessage, seq: int, framing: AudioFraming) -> None:
+    for frame in write_server(message, seq, framing):
+        await websocket.send_message(frame)
+
+
+async def _say_goodbye(websocket: WebSocketConnection, client: Subscription) -> None:
+    if client.farewell is not None:
+        message = client.farewell.message
+        await _send(websocket, message, client.number(message), client.framing)
+        await websocket.aclose(client.farewell.code)
+    elif client.goodbye is not None:
+        await websocket.aclose(client.goodbye.code, client.goodbye.reason)
+
+
+async def _feel_pulse(websocket: WebSocketConnection, connection: trio.CancelScope) -> None:
+    """Ends a connection whose client does not answer; trio-websocket queues its pings with the writer's frames."""
+    try:
+        while True:
+            await trio.sleep(HEARTBEAT_S)
+            with trio.fail_after(HEARTBEAT_WITHIN):
+                await websocket.ping()
+    except trio.TooSlowError:
+        connection.cancel()
+    except ConnectionClosed:
+        return
+
+
+def _clean(reason: CloseReason | None) -> bool:
+    return reason is not None and reason.code in {NORMAL, GOING_AWAY}

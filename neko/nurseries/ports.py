@@ -1,0 +1,39 @@
+"""What a conversation needs of the world; `neko.app` names the concrete adapters, tests name fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+import trio
+from attrs import frozen
+
+from neko.config.snapshot import Snapshot
+from neko.protocol.client import InputMode
+from neko.realtime.session import ModelSession
+
+Connect = Callable[[Snapshot, InputMode], AbstractAsyncContextManager[ModelSession]]
+"""A connected model session; raises `ProviderError`."""
+
+Speak = Callable[["trio.MemoryReceiveChannel[str]", "trio.MemorySendChannel[bytes]"], Awaitable[None]]
+"""Speaks phrases until their channel ends, as PCM16 mono at `Voice.hz`; closes both channels."""
+
+
+@frozen
+class Voice:
+    """A voice of our own, for replies that come without sound."""
+
+    hz: int
+    speak: Speak
+
+
+Translate = Callable[[str, str, str], Awaitable[str | None]]
+"""A text from one language into another (text, from, to); None when nobody can."""
+
+
+@frozen
+class Ports:
+    connect: Connect
+    voice: Callable[[Snapshot, InputMode], Voice | None]
+    """None: the provider's own sound, or no sound at all."""
+    translate: Translate | None = None

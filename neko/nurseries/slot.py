@@ -1,0 +1,81 @@
+"""One model session, from its connecting to its end."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import trio
+from attrs import define, field, frozen
+
+from neko.audio.resample import SpeechResampler
+from neko.config.snapshot import Snapshot
+from neko.nurseries.ports import Connect
+from neko.protocol.client import InputMode
+from neko.realtime.errors import ProviderError
+from neko.realtime.session import Hear, ModelEvent, ModelSession
+
+
+@frozen
+class Plan:
+    """What a model session is to be."""
+
+    snapshot: Snapshot
+    mode: InputMode
+
+
+@define(eq=False)
+class Slot:
+    """A place that a running model session fills. Whoever conducts the session is the only one that sends to it."""
+
+    session: ModelSession
+    plan: Plan
+    scope: trio.CancelScope
+    _ears: SpeechResampler | None = field(default=None, init=False)
+
+    @property
+    def speaks_hz(self) -> int:
+        """The rate of the sound that it sends; only a session that speaks sends any."""
+        return self.session.facts.speaks_hz or 0
+
+    async def hear(self, pcm: bytes, sample_rate: int) -> None:
+        """Passes the person's sound on, at the rate that the provider takes; a text session is deaf."""
+        hears_hz = self.session.facts.hears_hz
+        if hears_hz is None:
+            return
+        if self._ears is None or self._ears.from_hz != sample_rate:
+            self._ears = SpeechResampler(sample_rate, hears_hz)
+        sound = self._ears.push(pcm)
+        if sound:
+            await self.session.send(Hear(sound))
+
+
+class Listener(Protocol):
+    """Whoever the model session's events concern."""
+
+    async def on_event(self, slot: Slot, event: ModelEvent) -> None: ...
+
+    async def on_lost(self, slot: Slot, error: ProviderError) -> None: ...
+
+
+async def run_model_session(
+    connect: Connect, plan: Plan, listener: Listener, *, task_status: trio.TaskStatus[Slot]
+) -> None:
+    """Runs one model session: started when it is connected, over when it is lost or its scope is cancelled.
+
+    Raises:
+        ProviderError: it did not come up; later errors go to `listener.on_lost`.
+    """
+    slot: Slot | None = None
+    with trio.CancelScope() as scope:
+        try:
+            async with connect(plan.snapshot, plan.mode) as session:
+                slot = Slot(session, plan, scope)
+                task_status.started(slot)
+                while True:
+                    await listener.on_event(slot, await session.receive())
+        except ProviderError as error:
+            if slot is None:
+                raise
+            lost = error
+    if slot is not None and not scope.cancelled_caught:
+        await listener.on_lost(slot, lost)

@@ -1,0 +1,73 @@
+"""One utterance, from text or sound to the client's ear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import define, field
+
+from neko.audio.pcm import duration_ms
+from neko.audio.resample import SpeechResampler
+from neko.conversation.heard import Playout
+from neko.nurseries.outbox import Outbox
+from neko.nurseries.ports import Voice
+from neko.protocol.codec import SPEECH_HZ
+from neko.protocol.server import AudioChunk
+
+if TYPE_CHECKING:
+    from neko.nurseries.turn import Turn
+
+SOUND_AHEAD = 2  # pieces of 100 ms that the voice may be ahead of the resampler; more would only delay a barge-in
+
+
+@define(eq=False)
+class Sound:
+    """The sound of one speech on its way out: one resampler stream, and how much of it has been sent."""
+
+    speech_id: str
+    turn_id: str
+    _outbox: Outbox
+    _playout: Playout
+    _resampler: SpeechResampler | None = field(default=None, init=False)
+
+    async def play(self, pcm: bytes, hz: int) -> None:
+        """PCM16 mono at `hz`, the same for the whole speech."""
+        if self._resampler is None:
+            self._resampler = SpeechResampler(hz, SPEECH_HZ)
+        await self._send(self._resampler.push(pcm))
+
+    async def finish(self) -> None:
+        """What the resampler held back: the last 20 to 40 ms."""
+        if self._resampler is not None:
+            await self._send(self._resampler.flush())
+
+    async def _send(self, pcm: bytes) -> None:
+        if pcm:
+            await self._outbox.send(AudioChunk(self.speech_id, self.turn_id, pcm))
+            self._playout.sent(duration_ms(pcm, SPEECH_HZ), trio.current_time())
+
+
+async def speak_phrases(voice: Voice, phrases: trio.MemoryReceiveChannel[str], sound: Sound, turn: Turn) -> None:
+    """Speaks phrases as they come, until their channel ends and the last of them has been sent.
+
+    A cancel ends the voice's thread at its next breath, and this with it.
+    """
+    requests_in, requests = trio.open_memory_channel[str](0)
+    responses, responses_out = trio.open_memory_channel[bytes](SOUND_AHEAD)
+    turn.tts_responses = responses_out
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(voice.speak, requests, responses)
+        nursery.start_soon(_hand_over, phrases, requests_in, turn.playout)
+        async for pcm in responses_out:
+            await sound.play(pcm, voice.hz)
+
+
+async def _hand_over(
+    phrases: trio.MemoryReceiveChannel[str], requests: trio.MemorySendChannel[str], playout: Playout
+) -> None:
+    """One phrase at a time, so that what is heard can be told from what waits: a phrase taken is a phrase begun."""
+    with requests:
+        async for phrase in phrases:
+            await requests.send(phrase)
+            playout.told(f"{phrase} ")

@@ -1,0 +1,150 @@
+"""One reply, from its first piece to its turn end."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import trio
+from attrs import define, field, frozen
+
+from neko.conversation.emotion import EmotionTags, Told
+from neko.conversation.heard import Playout
+from neko.conversation.history import History, Role
+from neko.local.phrases import Phrase, PhraseSplitter
+from neko.nurseries.outbox import Outbox
+from neko.nurseries.ports import Translate, Voice
+from neko.nurseries.slot import Slot
+from neko.nurseries.speech import Sound, speak_phrases
+from neko.protocol import server as protocol
+from neko.protocol.server import Emotion, ReplyText, TurnEnd
+from neko.realtime.session import AudioDelta, Interrupt, TextDelta
+
+FEED = 256  # pieces of a reply that wait; then the model session's events wait
+PHRASES = 64  # of a reply that wait to be spoken: minutes of speech; then its text waits too
+
+
+@define(eq=False)
+class Turn:
+    """A reply that is being told, or whose sound is still being played."""
+
+    reply_id: str
+    request_id: str | None
+    slot: Slot
+    aloud: bool  # spoken, by the provider or by a voice of ours
+    id: str = field(factory=lambda: f"turn_{uuid4().hex[:12]}", init=False)
+    speech_id: str = field(factory=lambda: f"speech_{uuid4().hex[:12]}", init=False)
+    scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
+    over: trio.Event = field(factory=trio.Event, init=False)
+    playout: Playout = field(factory=Playout, init=False)
+    text: str = field(default="", init=False, repr=False)
+    item_id: str | None = field(default=None, init=False)
+    generated: bool = field(default=False, init=False)  # the model has said all of it
+    ended: bool = field(default=False, init=False)  # its turn end is claimed
+    tts_requests: trio.MemoryReceiveChannel[str] | None = field(default=None, init=False)
+    tts_responses: trio.MemoryReceiveChannel[bytes] | None = field(default=None, init=False)
+
+    def claim_end(self) -> bool:
+        """True for exactly one caller: the one that tells the client that the turn is over."""
+        first, self.ended = not self.ended, True
+        return first
+
+    def live(self, now: float) -> bool:
+        """The person would notice its being cut: it is not all told, or not all heard."""
+        return not self.ended or self.playout.playing(now)
+
+    def heard(self, now: float) -> str:
+        """The words that reached the person; of a silent reply all that were shown."""
+        return self.playout.heard_text(now) if self.aloud else self.text
+
+    def cut(self, now: float) -> Interrupt:
+        """What the model is told when the person cuts the reply short now."""
+        return Interrupt(
+            reply_id=self.reply_id,
+            item_id=self.item_id,
+            running=not self.generated,
+            heard_ms=int(self.playout.heard_ms(now)),
+            heard_text=self.heard(now),
+        )
+
+
+@frozen
+class Translation:
+    """Who translates a reply, from which language, into which."""
+
+    _translate: Translate
+    spoken: str
+    wanted: str
+
+    async def of(self, text: str) -> str | None:
+        return await self._translate(text, self.spoken, self.wanted)
+
+
+@define(eq=False)
+class Telling:
+    """Tells one turn to the client."""
+
+    turn: Turn
+    outbox: Outbox
+    history: History
+    voice: Voice | None
+    translation: Translation | None
+    _tags: EmotionTags = field(factory=EmotionTags, init=False)
+    _splitter: PhraseSplitter = field(factory=PhraseSplitter, init=False)
+
+    async def run(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta], after: trio.Event | None) -> None:
+        """Tells what `feed` brings until it ends, once the turn before is over; cancelled by `turn.scope`."""
+        try:
+            with self.turn.scope, feed:
+                if after is not None:
+                    await after.wait()
+                await self._tell(feed)
+                await self._end()
+        finally:
+            self.turn.over.set()
+
+    async def _tell(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta]) -> None:
+        sound = Sound(self.turn.speech_id, self.turn.id, self.outbox, self.turn.playout)
+        phrases_in, phrases = trio.open_memory_channel[str](PHRASES)
+        async with trio.open_nursery() as nursery:
+            if self.voice is not None:
+                self.turn.tts_requests = phrases
+                nursery.start_soon(speak_phrases, self.voice, phrases, sound, self.turn)
+            with phrases_in:
+                async for delta in feed:
+                    match delta:
+                        case TextDelta(text=text):
+                            await self._tell_text(self._tags.push(text), phrases_in)
+                        case AudioDelta(item_id=item_id, pcm=pcm):
+                            self.turn.item_id = item_id
+                            await sound.play(pcm, self.turn.slot.speaks_hz)
+                await self._tell_text(self._tags.flush(), phrases_in)
+                await self._speak(self._splitter.finish(), phrases_in)
+        await sound.finish()
+
+    async def _tell_text(self, told: Told, phrases: trio.MemorySendChannel[str]) -> None:
+        turn = self.turn
+        for emotion in told.emotions:
+            await self.outbox.send(Emotion(emotion, turn.id))
+        if not told.text:
+            return
+        await self.outbox.send(ReplyText(told.text, not turn.text, turn.id, turn.request_id))
+        turn.text += told.text
+        if self.voice is None:
+            turn.playout.told(told.text)  # the provider's own sound follows its words
+        await self._speak(self._splitter.push(told.text), phrases)
+
+    async def _speak(self, ready: list[Phrase], phrases: trio.MemorySendChannel[str]) -> None:
+        if self.voice is not None:
+            for phrase in ready:
+                await phrases.send(phrase.spoken)
+
+    async def _end(self) -> None:
+        turn = self.turn
+        if self.translation is not None and turn.text:
+            text = await self.translation.of(turn.text)
+            if text is not None:
+                await self.outbox.send(protocol.Translation(text, self.translation.wanted, turn.id))
+        # No checkpoint between the claim and the history: a barge-in finds the reply told, or not ended.
+        if turn.claim_end():
+            self.history.add(Role.ASSISTANT, turn.text)
+            await self.outbox.send(TurnEnd(turn.id, interrupted=False))

@@ -1,0 +1,126 @@
+"""The replies that are being told or still heard, and what happens to them when the person cuts in."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import trio
+from attrs import define, field, frozen
+
+from neko.conversation.history import History, Role
+from neko.nurseries.inbox import Cut
+from neko.nurseries.outbox import Outbox
+from neko.nurseries.ports import Ports
+from neko.nurseries.slot import Slot
+from neko.nurseries.turn import FEED, Telling, Translation, Turn
+from neko.protocol.server import ServerMessage, TurnEnd, UserActivity
+from neko.realtime.session import AudioDelta, TextDelta
+
+CLOSED = 64  # replies whose late pieces are known for what they are; a provider has one or two in flight
+
+
+@frozen
+class CutShort:
+    """What cutting in amounts to: the speech that was playing, the turns that it ended, what their models are told."""
+
+    speech_id: str | None
+    ended: tuple[str, ...]
+    cuts: tuple[Cut, ...]
+
+    def messages(self) -> tuple[ServerMessage, ...]:
+        """For the client, in order: stop playing, then the turn ends."""
+        return (UserActivity(self.speech_id), *(TurnEnd(turn_id, interrupted=True) for turn_id in self.ended))
+
+
+@define(eq=False)
+class Turns:
+    """One session's turns, oldest first. Each runs as a task of the session's nursery, after the one before it."""
+
+    _nursery: trio.Nursery
+    _outbox: Outbox
+    _history: History
+    _ports: Ports
+    _language: Callable[[], str | None]  # the person's, as far as it is known
+    _turns: list[Turn] = field(factory=list, init=False)
+    _feeds: dict[str, trio.MemorySendChannel[TextDelta | AudioDelta]] = field(factory=dict, init=False)
+    _closed: deque[str] = field(factory=lambda: deque(maxlen=CLOSED), init=False)
+
+    @property
+    def last(self) -> Turn | None:
+        return self._turns[-1] if self._turns else None
+
+    def knows(self, reply_id: str) -> bool:
+        """It has been opened; its pieces either have a place to go or are late."""
+        return reply_id in self._feeds or reply_id in self._closed
+
+    def open(self, reply_id: str, request_id: str | None, slot: Slot) -> None:
+        """A reply begins; it is told once the turn before it is over."""
+        now = trio.current_time()
+        after = self.last.over if self.last else None
+        self._turns = [turn for turn in self._turns if turn.live(now)]
+        voice = self._ports.voice(slot.plan.snapshot, slot.plan.mode)
+        aloud = voice is not None or slot.session.facts.speaks_hz is not None
+        turn = Turn(reply_id, request_id, slot, aloud)
+        self._feeds[reply_id], feed = trio.open_memory_channel[TextDelta | AudioDelta](FEED)
+        self._turns.append(turn)
+        telling = Telling(turn, self._outbox, self._history, voice, self._translation(slot))
+        self._nursery.start_soon(telling.run, feed, after)
+
+    def _translation(self, slot: Slot) -> Translation | None:
+        spoken, wanted = slot.plan.snapshot.character.language, self._language()
+        if self._ports.translate is None or wanted is None or wanted == spoken:
+            return None
+        return Translation(self._ports.translate, spoken, wanted)
+
+    async def feed(self, piece: TextDelta | AudioDelta) -> None:
+        """A piece of a reply; waits while the telling is behind, drops what comes after the reply's end."""
+        channel = self._feeds.get(piece.reply_id)
+        if channel is None:
+            return
+        try:
+            await channel.send(piece)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._close(piece.reply_id)
+
+    def generated(self, reply_id: str) -> None:
+        """The model has said all of it."""
+        for turn in self._turns:
+            if turn.reply_id == reply_id:
+                turn.generated = True
+        self._close(reply_id)
+
+    def reported(self, speech_id: str, played_ms: float) -> None:
+        """The client says how much of a speech it has played."""
+        for turn in self._turns:
+            if turn.speech_id == speech_id:
+                turn.playout.reported(played_ms, trio.current_time())
+
+    def cut_short(self) -> CutShort:
+        """Ends every live turn now. Sync: the truth about them has no checkpoint in it."""
+        now = trio.current_time()
+        live = [turn for turn in self._turns if turn.live(now)]
+        cut = CutShort(
+            speech_id=next((turn.speech_id for turn in live if turn.playout.playing(now)), None),
+            ended=tuple(turn.id for turn in live if not turn.ended),
+            cuts=tuple(Cut(turn.slot, turn.cut(now)) for turn in live),
+        )
+        for turn in live:
+            self._end(turn, now)
+        self._turns.clear()
+        return cut
+
+    def _end(self, turn: Turn, now: float) -> None:
+        self._outbox.silence(turn.id)
+        self._close(turn.reply_id)
+        if turn.claim_end():
+            self._history.add(Role.ASSISTANT, turn.heard(now))
+            turn.scope.cancel()
+        else:
+            self._history.cut_last_reply(turn.heard(now))
+
+    def _close(self, reply_id: str) -> None:
+        channel = self._feeds.pop(reply_id, None)
+        if channel is not None:
+            channel.close()
+            self._closed.append(reply_id)

@@ -1,0 +1,61 @@
+"""A house without walls: characters on fake models, clients in memory, virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+import trio
+from attrs import define
+
+from neko.config.manager import ConfigManager
+from neko.config.read import parse
+from neko.config.store import OverrideStore
+from neko.nurseries.manager import LLMSessionManager
+from neko.nurseries.ports import Ports
+from neko.protocol.client import AudioFraming
+from neko.testing.fake_model import FakeModels, FakeModelSession
+from neko.testing.person import Person, open_person
+
+CHARACTERS = """
+[characters.Mimi]
+prompt = "You are {LANLAN_NAME}."
+[[characters.Mimi.examples]]
+user = "Hi"
+character = "<happy> Hello you!"
+
+[characters.Taro]
+"""
+
+
+@define
+class FakeHouse:
+    """`models` is what stands behind every character; `managers` are the characters."""
+
+    models: FakeModels
+    managers: dict[str, LLMSessionManager]
+
+    def client(
+        self, name: str = "Mimi", framing: AudioFraming = AudioFraming.BASE64
+    ) -> AbstractAsyncContextManager[Person]:
+        return open_person(self.managers[name], framing)
+
+    @property
+    def model(self) -> FakeModelSession:
+        """The youngest model session."""
+        return self.models.sessions[-1]
+
+
+@pytest.fixture
+async def house(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> AsyncIterator[FakeHouse]:
+    config = ConfigManager(parse(CHARACTERS, "neko.toml"), OverrideStore.in_folder(tmp_path))
+    models = FakeModels()
+    ports = Ports(models.connect, lambda _snapshot, _mode: None)
+    managers = {name: LLMSessionManager(name, config, ports) for name in config.names}
+    async with trio.open_nursery() as nursery:
+        for manager in managers.values():
+            await nursery.start(manager.run)
+        yield FakeHouse(models, managers)
+        nursery.cancel_scope.cancel()
