@@ -1,11 +1,15 @@
 """A provider, a chat endpoint and tagged sound on loopback: what neko and its plug-ins are tested with."""
 
 from neko.testing.behaviour import Behaviour as Behaviour
+from neko.testing.chat import Chat as Chat
+from neko.testing.chat import ChatRequest as ChatRequest
+from neko.testing.chat import open_chat as open_chat
+from neko.testing.chat_reply import ChatReply as ChatReply
 from neko.testing.provider import Provider as Provider
 from neko.testing.provider import open_provider as open_provider
-from neko.testing.session import Ended as Ended
-from neko.testing.session import Handshake as Handshake
-from neko.testing.session import Party as Party
+from neko.testing.record import Ended as Ended
+from neko.testing.record import Handshake as Handshake
+from neko.testing.record import Party as Party
 from neko.testing.session import ProviderSession as ProviderSession
 from neko.testing.tagged import TagReader as TagReader
 from neko.testing.tagged import silence as silence

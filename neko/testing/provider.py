@@ -14,8 +14,9 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 from neko.testing.behaviour import Behaviour
 from neko.testing.bell import Bell
 from neko.testing.dialects.openai import OpenAI
+from neko.testing.record import Handshake
 from neko.testing.refusal import refusal
-from neko.testing.session import Handshake, ProviderSession
+from neko.testing.session import ProviderSession
 from neko.testing.wire import Wire
 
 if TYPE_CHECKING:

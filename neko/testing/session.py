@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
 import orjson
 import trio
-from attrs import field, frozen
+from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from neko.testing.bell import Bell
 from neko.testing.exchange import Event, Fact, Hear, Opened, Reply, ReplyEnded, ReplySound, ReplyStarted
 from neko.testing.mischief import Cut, Deafen, Fate, HangUp, Mischief
 from neko.testing.model import PretendedModel
+from neko.testing.record import VANISHED, Ended, Handshake, Party
 from neko.testing.tagged import BLOCK_MS, TagReader
 from neko.testing.utterance import utter
 
@@ -25,31 +25,7 @@ if TYPE_CHECKING:
     from neko.testing.wire import Wire
 
 CLOSE_WITHIN = 1.0  # a client that does not answer a close frame is left
-VANISHED = 1006  # RFC 6455: the socket ended without a close frame
 OUTBOX = 64  # facts; a client that does not read holds back the reply, as TCP would
-
-
-class Party(StrEnum):
-    CLIENT = "client"
-    PROVIDER = "provider"
-
-
-@frozen
-class Ended:
-    """Who ended a session, and the close code; 1006 without a closing handshake."""
-
-    by: Party
-    code: int
-
-
-@frozen
-class Handshake:
-    """An upgrade request; header names in lower case."""
-
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str] = field(repr=False)
-    subprotocols: tuple[str, ...]
 
 
 @frozen
@@ -115,7 +91,11 @@ class ProviderSession:
         return self.ended
 
     async def emit(self, event: Event) -> None:
-        """Sends any event. Raises `trio.ClosedResourceError` or `trio.BrokenResourceError` when the session is over."""
+        """Sends any event.
+
+        Raises, as do `close` and `drop`:
+            trio.ClosedResourceError, trio.BrokenResourceError: the session is over.
+        """
         await self._outbox.send(_Outgoing(_frames([event]), range(0)))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
@@ -186,7 +166,7 @@ class ProviderSession:
                     due += behaviour.delta_ms / 1000
                     await trio.sleep_until(due)
             await trio.sleep(behaviour.done_after_s)
-        # No checkpoint from here: who cancels the reply has told its end.
+        # No checkpoint until the model knows of the end. Whoever cancelled the reply has told its end.
         if not scope.cancel_called:
             await self._tell(self._model.finish(reply))
 

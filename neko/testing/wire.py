@@ -61,5 +61,6 @@ class Wire(trio.abc.Stream):
 
     def cut(self) -> None:
         """Resets the connection in the middle of whatever it was doing."""
+        self._ended()
         self._stream.socket.setsockopt(SOL_SOCKET, SO_LINGER, _RESET_AT_ONCE)
         self._stream.socket.close()
