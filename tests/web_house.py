@@ -152,7 +152,10 @@ class Answer:
 async def ask(stream: trio.SocketStream, path: str, **headers: str) -> Answer:
     """One GET on a connection that stays open after it."""
     client = h11.Connection(h11.CLIENT)
-    named = [("host", "neko"), *((name.replace("_", "-"), value.encode()) for name, value in headers.items())]
+    named: list[tuple[str, str]] = [
+        ("host", "neko"),
+        *((name.replace("_", "-"), value) for name, value in headers.items()),
+    ]
     request = h11.Request(method="GET", target=path, headers=named)
     await stream.send_all((client.send(request) or b"") + (client.send(h11.EndOfMessage()) or b""))
     status, body = 0, b""

@@ -1,0 +1,68 @@
+// In the audio thread: a queue of PCM that is played seamlessly and counted.
+
+const REPORT_EVERY = sampleRate / 8;
+const CUSHION = sampleRate * 0.05; // samples of silence before a speech, so that late chunks leave no gap
+
+class SpeakerProcessor extends AudioWorkletProcessor {
+  #queue = [];
+  #offset = 0; // into the first chunk of the queue
+  #speechId = null;
+  #samples = 0; // played of this speech
+  #unreported = 0;
+  #wait = 0;
+  #peak = 0;
+
+  constructor() {
+    super();
+    this.port.onmessage = ({ data }) => (data.stop ? this.#stop() : this.#enqueue(data));
+  }
+
+  #enqueue(chunk) {
+    if (this.#queue.length === 0 && chunk.speechId !== this.#speechId) this.#wait = CUSHION;
+    this.#queue.push(chunk);
+  }
+
+  #stop() {
+    if (this.#queue[0]?.speechId === this.#speechId) this.#report(true);
+    this.#queue = [];
+    this.#offset = 0;
+  }
+
+  process(_, [[out]]) {
+    for (let i = 0; i < out.length; i++) out[i] = this.#next();
+    return true;
+  }
+
+  #next() {
+    if (this.#wait > 0) return this.#wait--, 0;
+    const chunk = this.#queue[0];
+    if (!chunk) return 0;
+    if (chunk.speechId !== this.#speechId) this.#begin(chunk.speechId);
+    const sample = chunk.pcm[this.#offset++] / 0x8000;
+    this.#peak = Math.max(this.#peak, Math.abs(sample));
+    this.#samples++;
+    this.#unreported++;
+    if (this.#offset >= chunk.pcm.length) this.#nextChunk();
+    else if (this.#unreported >= REPORT_EVERY) this.#report(false);
+    return sample;
+  }
+
+  #begin(speechId) {
+    this.#speechId = speechId;
+    this.#samples = 0;
+  }
+
+  #nextChunk() {
+    this.#queue.shift();
+    this.#offset = 0;
+    const next = this.#queue[0];
+    if (next?.speechId !== this.#speechId) this.#report(true);
+  }
+
+  #report(done) {
+    this.port.postMessage({ speechId: this.#speechId, samples: this.#samples, level: this.#peak, done });
+    this.#unreported = this.#peak = 0;
+  }
+}
+
+registerProcessor("speaker", SpeakerProcessor);
