@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -21,9 +21,6 @@ from neko.local.errors import EngineFailed, ModelMissing, UnsupportedProcessor
 from neko.local.models import QWEN_0_5B
 from neko.local.processor import lacks_avx2
 from neko.local.weights import weights_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 GGUF = Path("some model.gguf")
 LISTEN = "settings = json.loads(sys.stdin.readline())"

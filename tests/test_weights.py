@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import trio
@@ -14,9 +14,6 @@ from neko.local.errors import CacheUnusable, LocalError, ModelMissing, WrongHash
 from neko.local.installed import available_models, best_language_model, is_installed
 from neko.local.models import MODELS, QWEN_0_5B, WHISPER_TINY_EN, Model, Part, Stage
 from neko.local.weights import ABANDONED_AFTER_S, cache_folder, prepare, weights_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PARTS = (b"one " * 100, b"two " * 100, b"three")
 WHOLE = b"".join(PARTS)

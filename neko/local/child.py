@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from typing import TYPE_CHECKING
 
 import attrs
 import orjson
 import trio
 
 from neko.local.errors import EngineFailed, LocalError, UnsupportedProcessor
+from neko.local.llama_process import Settings
 from neko.telemetry import get_logger
-
-if TYPE_CHECKING:
-    from neko.local.llama_process import Settings
 
 log = get_logger("local")
 

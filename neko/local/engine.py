@@ -11,8 +11,9 @@ import platform
 import secrets
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import trio
 from attrs import field, frozen
@@ -21,10 +22,6 @@ from neko.local.child import Child
 from neko.local.errors import ModelMissing, UnsupportedProcessor
 from neko.local.llama_process import Settings
 from neko.local.processor import cpuinfo, lacks_avx2
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
 ENGINE = (sys.executable, "-m", "neko.local.llama_process")
 GOODBYE_S = 2.0  # llama.cpp has nothing to save; whatever still runs then is killed

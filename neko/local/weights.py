@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import orjson
 import platformdirs
@@ -19,9 +19,7 @@ import trio
 
 from neko.local.errors import CacheUnusable, WrongHash, WrongSize
 from neko.local.installed import LocatedPart, locate
-
-if TYPE_CHECKING:
-    from neko.local.models import Model
+from neko.local.models import Model
 
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes total) after each block, in the thread that works. What it raises ends the work."""
