@@ -231,9 +231,19 @@ def test_the_embedded_voice_speaks_in_short_blocks() -> None:
     voice = get_tts_worker("embedded").open_voice("default")
     blocks = list(voice.synthesize("My name is Yui. I was just watching the waves."))
     seconds = sum(map(len, blocks)) / 2 / voice.rate
-    assert 2 < seconds < 6
+    assert 1.5 < seconds < 5
     assert max(map(len, blocks)) == voice.rate // 10 * 2
     assert np.abs(np.frombuffer(b"".join(blocks), dtype="<i2")).max() > 3000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["Hello!", "I was just watching the waves.", "Shh."])
+def test_nobody_waits_for_the_first_sound(text: str) -> None:
+    voice = hibari.open_voice("default")
+    samples = np.abs(np.frombuffer(b"".join(voice.synthesize(text)), dtype="<i2").astype(int))
+    audible = np.flatnonzero(samples > 300) / voice.rate
+    assert audible[0] < 0.15
+    assert samples.size / voice.rate - audible[-1] < 0.4
 
 
 @pytest.mark.slow
