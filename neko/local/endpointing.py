@@ -71,6 +71,9 @@ class Endpointer:
             self._silent = 0
             doubted, self._state = self._state is _State.DOUBTING, _State.SPEAKING
             return Verdict.RESUMED if doubted else None
+        if self._voiced:
+            # A click or a first sound: it ends nothing, and does not begin the silence anew either.
+            return None
         self._silent += 1
         if self._silent >= self._end_after:
             self.reset()
