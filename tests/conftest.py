@@ -1,4 +1,4 @@
-"""A house without walls: characters on fake models, clients in memory, virtual time."""
+"""A house without walls: characters on fake models, clients in memory; tests give it `autojump_clock`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FakeHouse:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> AsyncIterator[FakeHouse]:
+async def house(tmp_path: Path) -> AsyncIterator[FakeHouse]:
     config = ConfigManager(parse(CHARACTERS, "neko.toml"), OverrideStore.in_folder(tmp_path))
     models = FakeModels()
     ports = Ports(models.connect, lambda _snapshot, _mode: None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pybase64
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.realtime.session import (
     AudioDelta,
@@ -22,7 +22,7 @@ from tests.conftest import FakeHouse
 SECOND = bytes(2 * 24_000)  # PCM16 at 24 kHz
 
 
-async def test_a_spoken_turn_arrives_in_order(house: FakeHouse) -> None:
+async def test_a_spoken_turn_arrives_in_order(house: FakeHouse, autojump_clock: MockClock) -> None:
     async with house.client() as person:
         await person.send("start_session", input_type="audio")
         await wait_all_tasks_blocked()
@@ -56,7 +56,7 @@ async def test_a_spoken_turn_arrives_in_order(house: FakeHouse) -> None:
         ]
 
 
-async def test_typed_text_in_an_audio_session_is_answered_in_it(house: FakeHouse) -> None:
+async def test_typed_text_in_an_audio_session_is_answered_in_it(house: FakeHouse, autojump_clock: MockClock) -> None:
     async with house.client() as person:
         await person.send("start_session", input_type="audio")
         await person.send("stream_data", input_type="text", data="hello", request_id="q7")
@@ -69,7 +69,9 @@ async def test_typed_text_in_an_audio_session_is_answered_in_it(house: FakeHouse
         assert person.codes() == []
 
 
-async def test_the_examples_and_the_past_are_told_to_the_next_session(house: FakeHouse) -> None:
+async def test_the_examples_and_the_past_are_told_to_the_next_session(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
     async with house.client() as person:
         await person.send("start_session", input_type="text")
         await person.send("stream_data", input_type="text", data="remember the moon")

@@ -91,3 +91,13 @@ class UnsupportedProcessor(LocalError):
             "the embedded language model needs a processor with AVX2 (on x86): "
             'use a provider of kind "chat" with the URL of a model that runs elsewhere'
         )
+
+
+@frozen
+class NoSuchWeights(LocalError):
+    """The configuration names a weight file that is not there."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"there is no file {self.path}: providers.local.model takes a GGUF file, or nothing for the installed one"

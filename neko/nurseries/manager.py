@@ -199,6 +199,7 @@ class LLMSessionManager:
     def detach(self, client: Subscription, *, clean: bool) -> None:
         """The client is gone. One that left takes the session along; one that vanished may come back to it."""
         client.close()
+        client.gone.set()
         if self._client is not client:
             return
         self._client = self._websocket = None
@@ -238,10 +239,13 @@ class LLMSessionManager:
             await turn.over.wait()
 
     async def dismiss(self) -> None:
-        """Ends the session, and closes the client's connection after everything that it is still to be told."""
+        """Ends the session, and returns when the client has been told everything and is disconnected."""
         if self._session is not None:
             await self.end_session(by_server=True)
-        await self._outbox.send(Goodbye(SERVICE_RESTART, "draining"))
+        client = self._client
+        if client is not None:
+            await self._outbox.send(Goodbye(SERVICE_RESTART, "draining"))
+            await client.gone.wait()
 
     async def _begin(self, input_mode: InputMode, *, new: bool) -> None:
         if new:

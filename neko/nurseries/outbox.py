@@ -110,6 +110,7 @@ class Subscription:
     goodbye: Goodbye | None = None
     _missed: deque[tuple[int, ServerMessage]] = field(factory=deque)
     _begun: trio.Event = field(factory=trio.Event)
+    gone: trio.Event = field(factory=trio.Event)  # its connection is over
 
     def begin(self, after: int | None) -> bool:
         """Lets it run, from after that number or from now, the first time it is called.

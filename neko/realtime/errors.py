@@ -43,6 +43,18 @@ class SessionLost(ProviderError):
     code = StatusCode.API_UNREACHABLE
 
 
+class NotReady(ProviderError):
+    """What the session needs is not there, or not yet; the text says what to do."""
+
+    code = StatusCode.SESSION_START_FAILED
+
+
+class VoiceUnavailable(ProviderError):
+    """The character cannot speak as configured."""
+
+    code = StatusCode.TTS_CONNECTION_FAILED
+
+
 _BY_HTTP_STATUS: dict[int, type[ProviderError]] = {
     401: KeyRejected,
     402: Arrears,

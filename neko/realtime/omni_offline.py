@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, assert_never
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, assert_never
 from uuid import uuid4
 
 import trio
 from attrs import frozen
 
 from neko.protocol.errors import StatusCode
-from neko.realtime.chat import ChatModel
 from neko.realtime.errors import ProviderError
 from neko.realtime.session import (
     Complaint,
@@ -36,6 +35,14 @@ QUESTIONS = 16  # typed faster than answered; then the typing waits
 Message = dict[str, Any]
 
 
+class Replies(Protocol):
+    """What `neko.realtime.chat.ChatModel` does for a text session."""
+
+    def reply(self, messages: Sequence[Any]) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """The pieces of the next message; raises `ProviderError`."""
+        ...
+
+
 @frozen
 class _Question:
     reply_id: str
@@ -47,7 +54,11 @@ class OmniOfflineClient:
 
     facts = Facts(hears_hz=None, speaks_hz=None)
 
-    def __init__(self, model: ChatModel, instructions: str, first: Iterable[Line]) -> None:
+    def __init__(
+        self,
+        model: Replies,
+        instructions: str,
+    ) -> None:
         self.id = f"text_{uuid4().hex[:12]}"
         self._model = model
         self._messages: list[Message] = [{"role": "system", "content": instructions}]
@@ -117,7 +128,7 @@ class OmniOfflineClient:
 
 
 @asynccontextmanager
-async def open_offline(model: ChatModel, instructions: str, first: Iterable[Line]) -> AsyncIterator[OmniOfflineClient]:
+async def open_offline(model: Replies, instructions: str, first: Iterable[Line]) -> AsyncIterator[OmniOfflineClient]:
     """A text session on `model` that begins with `first`; leaving the context stops what is being answered."""
     client = OmniOfflineClient(model, instructions, first)
     async with trio.open_nursery() as nursery:

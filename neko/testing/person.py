@@ -63,9 +63,7 @@ class Person:
 
 
 @asynccontextmanager
-async def open_person(
-    manager: LLMSessionManager, framing: AudioFraming = AudioFraming.BASE64
-) -> AsyncIterator[Person]:
+async def open_person(manager: LLMSessionManager, framing: AudioFraming = AudioFraming.BASE64) -> AsyncIterator[Person]:
     """A connected client; vanishes when the context is left, unless it left before."""
     client_end, server_end = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:

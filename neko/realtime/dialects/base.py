@@ -19,7 +19,6 @@ class Setup:
     voice: str
     language: str
     model: str
-    speaks: bool  # False: words only, because another voice speaks them
 
 
 class Dialect(Protocol):

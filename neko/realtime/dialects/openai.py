@@ -49,9 +49,10 @@ _ENDING: dict[str, type[ProviderError]] = {
 
 
 class OpenAiDialect:
-    """One session's dialect; remembers which request a reply answers."""
+    """One session's dialect; `speaks` is False where another voice speaks the words."""
 
-    facts = Facts(hears_hz=PCM_HZ, speaks_hz=PCM_HZ, max_session_s=MAX_SESSION_S)
+    def __init__(self, *, speaks: bool = True) -> None:
+        self.facts = Facts(hears_hz=PCM_HZ, speaks_hz=PCM_HZ if speaks else None, max_session_s=MAX_SESSION_S)
 
     def url(self, base: str, model: str) -> str:
         return f"{base}{'&' if urlsplit(base).query else '?'}model={quote(model)}"
@@ -66,7 +67,7 @@ class OpenAiDialect:
             "session": {
                 "type": "realtime",
                 "instructions": setup.instructions,
-                "output_modalities": ["audio" if setup.speaks else "text"],
+                "output_modalities": ["audio" if self.facts.speaks_hz else "text"],
                 "audio": {
                     "input": {
                         "format": pcm,

@@ -1,0 +1,9 @@
+"""The house put together: the only room that names concrete adapters."""
+
+from __future__ import annotations
+
+from neko.app.check import Finding, check
+from neko.app.house import House, open_house
+from neko.realtime.errors import NotReady
+
+__all__ = ["Finding", "House", "NotReady", "check", "open_house"]

@@ -1,0 +1,116 @@
+"""From a snapshot to a connected model session, and to the voice that speaks for it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+import trio
+from attrs import frozen
+
+from neko.app.embedded import Embedded, Warm
+from neko.config.errors import ConfigError
+from neko.config.model import Provider, ProviderKind
+from neko.config.snapshot import Snapshot
+from neko.nurseries.ports import Voice
+from neko.protocol.client import InputMode
+from neko.realtime.chat import ChatEndpoint, open_chat
+from neko.realtime.dialects.base import Setup
+from neko.realtime.dialects.openai import OpenAiDialect
+from neko.realtime.errors import KeyRejected, NotReady, VoiceUnavailable
+from neko.realtime.omni_offline import open_offline
+from neko.realtime.omni_realtime import open_realtime
+from neko.realtime.session import ModelSession
+from neko.tts.errors import VoiceError
+from neko.tts.thread import speak
+from neko.tts.worker import get_tts_worker
+
+NATIVE = "native"
+OPENAI_URL = "wss://api.openai.com/v1/realtime"
+OPENAI_MODEL = "gpt-realtime"
+LOCAL_MODEL = "local"
+WORDS_ONLY = {ProviderKind.LOCAL, ProviderKind.CHAT}  # text providers without a sound of their own
+
+
+@frozen
+class Adapters:
+    """Every way to reach a model or a voice that this house has."""
+
+    embedded: Embedded
+    voices: trio.CapacityLimiter
+    local_url: str  # the embedded provider's own WebSocket
+    token: str | None  # that our own door asks for
+    environ: Mapping[str, str]
+
+    @asynccontextmanager
+    async def connect(self, snapshot: Snapshot, mode: InputMode) -> AsyncIterator[ModelSession]:
+        """A session as the snapshot wants it; closed when the context is left. Raises `ProviderError`."""
+        self.voice(snapshot, mode)  # a voice that cannot be had is known before anybody listens
+        provider = snapshot.provider if mode is InputMode.AUDIO else snapshot.text_provider
+        match provider.kind:
+            case ProviderKind.LOCAL:
+                opened = self._local(snapshot, mode)
+            case ProviderKind.CHAT:
+                opened = self._chat(snapshot, provider)
+            case ProviderKind.OPENAI:
+                url, model = provider.url or OPENAI_URL, provider.model or OPENAI_MODEL
+                opened = self._realtime(snapshot, url, model, self._key(provider))
+            case ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
+                raise NotReady(f"this version does not speak {provider.kind} yet; accepted: openai, local, chat")
+        async with opened as session:
+            yield session
+
+    def voice(self, snapshot: Snapshot, mode: InputMode) -> Voice | None:
+        """Our own voice for replies that come as words; None where the provider speaks, or nobody can.
+
+        Raises:
+            VoiceUnavailable: no such voice.
+        """
+        try:
+            name = self._worker(snapshot, mode)
+            voice = get_tts_worker(name).open_voice(snapshot.character.voice) if name else None
+        except VoiceError as error:
+            raise VoiceUnavailable(str(error)) from error
+        return Voice(voice.rate, partial(speak, voice, limiter=self.voices)) if voice else None
+
+    def _worker(self, snapshot: Snapshot, mode: InputMode) -> str | None:
+        if snapshot.character.tts != NATIVE:
+            return snapshot.character.tts
+        if mode is InputMode.AUDIO or snapshot.text_provider.kind not in WORDS_ONLY:
+            return None
+        warm = self.embedded.state
+        if isinstance(warm, Warm):
+            return warm.voice.name
+        return "embedded" if importlib.util.find_spec("hibari") else None
+
+    @asynccontextmanager
+    async def _local(self, snapshot: Snapshot, mode: InputMode) -> AsyncIterator[ModelSession]:
+        warm = await self.embedded.warm()
+        if mode is InputMode.TEXT:
+            async with open_offline(warm.chat, snapshot.character.prompt, ()) as offline:
+                yield offline
+        else:
+            async with self._realtime(snapshot, self.local_url, LOCAL_MODEL, self.token) as session:
+                yield session
+
+    @asynccontextmanager
+    async def _chat(self, snapshot: Snapshot, provider: Provider) -> AsyncIterator[ModelSession]:
+        endpoint = ChatEndpoint(provider.url, provider.model, self._key(provider))
+        async with open_chat(endpoint) as chat, open_offline(chat, snapshot.character.prompt, ()) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _realtime(self, snapshot: Snapshot, url: str, model: str, key: str | None) -> AsyncIterator[ModelSession]:
+        character = snapshot.character
+        setup = Setup(character.prompt, character.voice, character.language, model)
+        dialect = OpenAiDialect(speaks=character.tts == NATIVE)
+        async with open_realtime(dialect, setup, url, key) as session:
+            yield session
+
+    def _key(self, provider: Provider) -> str | None:
+        try:
+            return provider.api_key(self.environ)
+        except ConfigError as error:
+            raise KeyRejected(str(error)) from error
