@@ -22,9 +22,10 @@ from neko.client.errors import (
 )
 from neko.client.microphone import RecordedMicrophone
 from neko.client.recording import Recording, read_recording, write_wav
-from neko.client.turn import Reply, Turn, one_turn
+from neko.client.turn import Answer, Reply, Turn, one_answer, one_turn
 
 __all__ = [
+    "Answer",
     "BadAddress",
     "BadRecording",
     "CharacterClient",
@@ -44,6 +45,7 @@ __all__ = [
     "UnknownCharacter",
     "Unreachable",
     "connect",
+    "one_answer",
     "one_turn",
     "read_recording",
     "websocket_url",

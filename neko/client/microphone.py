@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import trio
@@ -10,6 +11,8 @@ import trio
 from neko.audio.pcm import bytes_for, pieces
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from neko.client.character import CharacterClient
 
 FRAME_MS = 20  # what browsers and telephones send
@@ -33,15 +36,23 @@ class RecordedMicrophone:
     def say(self, pcm: bytes) -> float:
         """Plays PCM16 mono at the microphone's rate from its next frame on, after what it already plays.
 
-        Returns when its first sample sounds, in `trio.current_time()`.
+        Only inside `listening`. Returns when its first sample sounds, in `trio.current_time()`.
         """
         begins_at = self._next_at + len(self._frames) * FRAME_S
         self._frames.extend(pieces(pcm, FRAME_MS, self._rate))
         return begins_at
 
-    async def run(self) -> NoReturn:
-        """Hears until cancelled. The sleep is no delay: here it is the air that the sound travels through."""
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """The microphone is on inside this context, and off when it is left."""
         self._next_at = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run)
+            yield
+            nursery.cancel_scope.cancel()
+
+    async def _run(self) -> NoReturn:
+        # The sleep is no delay: here it is the air that the sound travels through.
         while True:
             frame = self._frames.popleft() if self._frames else self._silence
             self._next_at += FRAME_S

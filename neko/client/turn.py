@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from neko.client.errors import SessionEnded, TurnRefused
 from neko.protocol.errors import StatusCode
@@ -120,6 +120,33 @@ class Turn:
         )
 
 
+class Answer:
+    """Collects the answer to one thing that was said: the next reply that is not interrupted.
+
+    A reply is interrupted when the person was not finished, or when its model session died and another goes on.
+    """
+
+    def __init__(self) -> None:
+        self._turn = Turn()
+        self._heard: list[str] = []
+
+    def take(self, message: ServerMessage, at: float) -> Reply | None:
+        """As `Turn.take`; `heard` of the reply is everything that was understood on the way."""
+        reply = self._turn.take(message, at)
+        if reply is None:
+            return None
+        self._heard.append(reply.heard)
+        if reply.interrupted:
+            self._turn = Turn()
+            return None
+        return evolve(reply, heard=" ".join(filter(None, self._heard)))
+
+    @property
+    def begun(self) -> bool:
+        """Whether the server has understood or answered anything yet."""
+        return self._turn.begun or bool(self._heard)
+
+
 async def one_turn(client: CharacterClient) -> Reply:
     """The next reply of the character, complete. It waits as long as the caller lets it; cancelled, the reply is lost.
 
@@ -127,8 +154,16 @@ async def one_turn(client: CharacterClient) -> Reply:
         TurnRefused, SessionEnded: no reply will come.
         ClientError: the connection ended; the type says why.
     """
-    turn = Turn()
+    return await _collect(client, Turn())
+
+
+async def one_answer(client: CharacterClient) -> Reply:
+    """As `one_turn`, passing over interrupted replies."""
+    return await _collect(client, Answer())
+
+
+async def _collect(client: CharacterClient, into: Turn | Answer) -> Reply:
     async for message in client:
-        if reply := turn.take(message, trio.current_time()):
+        if reply := into.take(message, trio.current_time()):
             return reply
     raise SessionEnded("the server closed the connection before the answer was complete")

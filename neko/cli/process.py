@@ -1,0 +1,54 @@
+"""The process of a command: its Trio loop, and what Ctrl-C and SIGTERM do to it."""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+Result = TypeVar("Result")
+Args = TypeVarTuple("Args")
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(Exception):
+    """Ctrl-C or SIGTERM came before the command was done."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped before it was done")
+
+
+def run_until_stopped(work: Callable[[Unpack[Args]], Awaitable[Result]], *args: *Args) -> Result:
+    """Runs `work` on a Trio loop to its end. Raises `Stopped` when a signal has cancelled it before."""
+    return trio.run(partial(_until_stopped, work, *args))
+
+
+async def cancel_at_signal(
+    signals: AsyncIterator[int],
+    scope: trio.CancelScope,
+    *,
+    task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Cancels `scope` at the next signal. Starts with a scope of its own, whose cancel leaves the signals to others."""
+    with trio.CancelScope() as waiting:
+        task_status.started(waiting)
+        await anext(signals)
+        scope.cancel()
+
+
+async def _until_stopped(work: Callable[[Unpack[Args]], Awaitable[Result]], *args: *Args) -> Result:
+    with trio.open_signal_receiver(*STOPPING) as signals:
+        async with trio.open_nursery() as nursery:
+            with trio.CancelScope() as scope:
+                await nursery.start(cancel_at_signal, signals, scope)
+                result = await work(*args)
+            nursery.cancel_scope.cancel()
+    if scope.cancelled_caught:
+        raise Stopped
+    return result

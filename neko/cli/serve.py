@@ -1,0 +1,104 @@
+"""`neko serve`: the server, until Ctrl-C or SIGTERM has drained it."""
+
+from __future__ import annotations
+
+import logging
+import webbrowser
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+import trio
+
+from neko.app import House, NotReady, open_house
+from neko.cli.configuration import load_configuration
+from neko.cli.failures import in_one_sentence
+from neko.cli.logs import LogStyle, configure_logs
+from neko.cli.options import config_option, log_option
+from neko.cli.process import STOPPING, cancel_at_signal
+from neko.cli.progress import ProgressBars
+from neko.config.model import AudioFrames
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from neko.config.manager import ConfigManager
+
+
+@click.command()
+@config_option
+@click.option("--host", metavar="H", help="Address to listen at; otherwise server.host of the configuration.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    metavar="P",
+    help="Port to listen at, 0 for any free one; otherwise server.port of the configuration.",
+)
+@click.option(
+    "--audio-frames",
+    type=click.Choice([frames.value for frames in AudioFrames]),
+    help="How speech goes to clients that do not ask: inside the JSON, or in a binary frame after it.",
+)
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser as soon as the server is ready.")
+@log_option
+def serve(
+    config_file: Path | None,
+    host: str | None,
+    port: int | None,
+    audio_frames: str | None,
+    open_page: bool,
+    log_style: str,
+) -> None:
+    """Serve the configured characters on one port, with their page at /.
+
+    Ctrl-C and SIGTERM drain: no new connections, speech in progress is finished within server.grace_s, every client
+    gets a goodbye. A second Ctrl-C does not wait for that.
+    """
+    with in_one_sentence():
+        config = load_configuration(config_file, AudioFrames(audio_frames) if audio_frames else None)
+        configure_logs(LogStyle(log_style), logging.INFO)
+        server = config.configuration.server
+        serving = partial(
+            _serve,
+            host=server.host if host is None else host,
+            port=server.port if port is None else port,
+            open_page=open_page,
+        )
+        trio.run(serving, config)
+
+
+async def _serve(config: ConfigManager, *, host: str, port: int, open_page: bool) -> None:
+    with trio.open_signal_receiver(*STOPPING) as signals, ProgressBars() as bars:
+        async with trio.open_nursery() as process:
+            # Before somebody can be connected there is nothing to drain.
+            starting = await process.start(cancel_at_signal, signals, process.cancel_scope)
+            async with open_house(config, host=host, port=port, on_progress=bars) as house:
+                starting.cancel()
+                process.start_soon(_drain_at_signal, signals, house, process.cancel_scope)
+                click.echo(f"neko listens at {house.url}")
+                await _attend(house, open_page=open_page)
+            process.cancel_scope.cancel()
+
+
+async def _drain_at_signal(signals: AsyncIterator[int], house: House, process: trio.CancelScope) -> None:
+    await anext(signals)
+    click.echo("finishing what is being said; Ctrl-C again stops at once", err=True)
+    house.drain()
+    await anext(signals)
+    process.cancel()
+
+
+async def _attend(house: House, *, open_page: bool) -> None:
+    """Says when the house is ready; ends with it."""
+    try:
+        await house.ready()
+    except NotReady as reason:
+        # The characters with other providers can be talked to, and the page says the same.
+        click.echo(str(reason), err=True)
+    else:
+        click.echo(f"neko is ready: talk at {house.url} or with `neko talk --url {house.url}`")
+        if open_page:
+            # Some browsers are text browsers that stay until they are left; the drain does not wait for them.
+            await trio.to_thread.run_sync(webbrowser.open, house.url, abandon_on_cancel=True)
+    await trio.sleep_forever()
