@@ -124,7 +124,7 @@ async def test_a_body_too_big_is_a_413_and_the_connection_lives_on(http: httpx.A
 async def test_an_unknown_character_is_a_404(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
     assert (response.status_code, error_code(response)) == (404, "UNKNOWN_CHARACTER")
-    assert "Yui" in response.json()["error"]["details"]
+    assert "'Mimi'" in response.json()["error"]["details"]
 
 
 async def test_a_method_that_is_not_served_is_a_405_that_names_those_that_are(http: httpx.AsyncClient) -> None:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from trio.testing import wait_all_tasks_blocked
 
 from neko.web.head import MAX_HEAD
 from neko.web.listener import HEAD_WITHIN, CannotListen, open_listeners
@@ -94,6 +95,7 @@ async def test_a_client_that_never_reads_its_answer_does_not_keep_the_web_open(a
             stream = await outlives_the_web.enter_async_context(await web.tcp())
             await stream.send_all(b"GET /api/characters/Yui HTTP/1.1\r\nhost: x\r\n\r\n")
             assert await stream.receive_some(1) == b"H"
+            await wait_all_tasks_blocked()  # the server, in its send
         assert autojump_clock.current_time() - began == pytest.approx(READ_WITHIN)
 
 

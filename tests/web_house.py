@@ -12,7 +12,7 @@ import trio
 from attrs import define, field, frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from neko.config.errors import ConfigError
+from neko.config.errors import ConfigError, UnknownCharacter
 from neko.config.model import Character, Configuration, Server
 from neko.conversation.history import Role, Utterance
 from neko.web.house import Health, HealthState
@@ -43,6 +43,14 @@ class FakeConfig:
     configuration: Configuration
     overridden: dict[str, Mapping[str, object]] = field(factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.configuration.characters)
+
+    @property
+    def first(self) -> str:
+        return self.names[0]
+
     def change(self, name: str, keys: Mapping[str, object]) -> Character:
         if keys.get("provider") == "nowhere":
             raise ConfigError("request", "provider is 'nowhere'; accepted: local")
@@ -54,8 +62,10 @@ class FakeConfig:
         return self.configuration.characters[name]
 
     def describe(self, name: str) -> dict[str, object]:
+        if name not in self.configuration.characters:
+            raise UnknownCharacter(name)
         character = self.configuration.characters[name]
-        return {"language": character.language, **self.overridden.get(name, {})}
+        return {"name": name, "language": character.language, **self.overridden.get(name, {})}
 
 
 @define

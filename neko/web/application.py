@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 
+from neko.config.errors import ConfigError, UnknownCharacter
 from neko.protocol.errors import StatusCode
 from neko.web.access import foreign, unauthorized
 from neko.web.pages import ASSETS, read_page
@@ -45,7 +46,13 @@ def build_application(house: House, access: Access) -> Starlette:
             ),
             Middleware(Guard, access=access),
         ],
-        exception_handlers={Refused: _refused, HTTPException: _http_error, Exception: _bug},
+        exception_handlers={
+            Refused: _refused,
+            ConfigError: _config_error,
+            UnknownCharacter: _unknown_character,
+            HTTPException: _http_error,
+            Exception: _bug,
+        },
     )
 
 
@@ -81,6 +88,15 @@ def _answer(refusal: Refusal) -> Response:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     return _answer(error.refusal)
+
+
+async def _config_error(_: Request, error: Exception) -> Response:
+    return _answer(Refusal(HTTPStatus.BAD_REQUEST, StatusCode.INVALID_VALUE, str(error)))
+
+
+async def _unknown_character(_: Request, error: Exception) -> Response:
+    details = f"{error}; GET /api/characters lists them"
+    return _answer(Refusal(HTTPStatus.NOT_FOUND, ErrorCode.UNKNOWN_CHARACTER, details))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

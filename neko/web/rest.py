@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from neko.config.errors import ConfigError
+from neko.config.errors import UnknownCharacter
 from neko.protocol.errors import StatusCode
 from neko.web.house import HealthState
 from neko.web.refusal import ErrorCode, refuse
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from neko.web.house import House
 
-MAX_BODY = 512 * 1024  # bytes; the longest prompt, 100,000 characters, in Chinese UTF-8 with room for JSON's escapes
+MAX_BODY = 512 * 1024  # bytes; a prompt as long as the longest text a client may type (100,000), in Chinese UTF-8
 BODY_WITHIN = 10.0  # s; that much over a poor phone line
 
 
@@ -36,7 +36,7 @@ class Json(Response):
 
 @frozen
 class Rest:
-    """The endpoints over one house."""
+    """The endpoints over one house. They let `ConfigError` and `UnknownCharacter` pass to the application."""
 
     house: House
 
@@ -58,38 +58,25 @@ class Rest:
 
     async def characters(self, _: Request) -> Json:
         """In the order of the configuration: the first is the one that lost clients are sent to."""
-        return Json({"characters": [self._describe(name) for name in self.house.config.configuration.characters]})
+        return Json({"characters": [self.house.config.describe(name) for name in self.house.config.names]})
 
     async def character(self, request: Request) -> Json:
-        name = self._name(request)
+        name = request.path_params["name"]
         if request.method == "PUT":
-            keys = await read_object(request)
-            try:
-                self.house.config.change(name, keys)
-            except ConfigError as error:
-                raise refuse(HTTPStatus.BAD_REQUEST, StatusCode.INVALID_VALUE, str(error)) from None
-        return Json(self._describe(name))
+            self.house.config.change(name, await read_object(request))
+        return Json(self.house.config.describe(name))
 
     async def drop_overrides(self, request: Request) -> Json:
-        name = self._name(request)
+        name = request.path_params["name"]
         self.house.config.drop_overrides(name)
-        return Json(self._describe(name))
+        return Json(self.house.config.describe(name))
 
     async def history(self, request: Request) -> Json:
-        name = self._name(request)
-        manager = self.house.managers[name]
+        name = request.path_params["name"]
+        manager = self.house.managers.get(name)
+        if manager is None:
+            raise UnknownCharacter(name)
         return Json({"name": name, "history": [attrs.asdict(utterance) for utterance in manager.history]})
-
-    def _name(self, request: Request) -> str:
-        name: str = request.path_params["name"]
-        if name not in self.house.managers:
-            accepted = ", ".join(self.house.managers)
-            details = f"no character is called {name!r}; accepted: {accepted}"
-            raise refuse(HTTPStatus.NOT_FOUND, ErrorCode.UNKNOWN_CHARACTER, details)
-        return name
-
-    def _describe(self, name: str) -> Mapping[str, object]:
-        return {"name": name} | self.house.config.describe(name)
 
 
 async def read_object(request: Request) -> Mapping[str, object]:

@@ -119,8 +119,7 @@ def _for_character(house: House, name: str, *, known: bool, crowded: bool) -> Ta
         return Goodbye(Status(StatusCode.SERVER_BUSY, BUSY), TRY_AGAIN_LATER)
     manager = house.managers.get(name)
     if manager is None:
-        first = next(iter(house.config.configuration.characters))
-        return Goodbye(CharacterSwitched(new_character=first, old_character=name), UNKNOWN_CHARACTER)
+        return Goodbye(CharacterSwitched(new_character=house.config.first, old_character=name), UNKNOWN_CHARACTER)
     return Talk(manager)
 
 
