@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -101,10 +102,16 @@ class Cast:
     recogniser: ScriptedRecogniser = field(factory=ScriptedRecogniser)
     model: ScriptedModel = field(factory=ScriptedModel)
     voice: ScriptedVoice = field(factory=ScriptedVoice)
+    detectors: list[weakref.ref[LoudnessDetector]] = field(factory=list)
+
+    def new_detector(self) -> LoudnessDetector:
+        detector = LoudnessDetector()
+        self.detectors.append(weakref.ref(detector))
+        return detector
 
     @property
     def engines(self) -> Engines:
-        return Engines(LoudnessDetector, self.recogniser, self.model, self.voice)
+        return Engines(self.new_detector, self.recogniser, self.model, self.voice)
 
     @property
     def at_work(self) -> int:
@@ -170,7 +177,8 @@ async def conversation(cast: Cast, streams: Streams = memory_stream_pair) -> Asy
     near, far = streams()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_serve, far, cast.engines)
-        websocket = await wrap_client_stream(nursery, near, "localhost", "/v1/realtime")
+        # Its annotation is narrower than what it takes.
+        websocket = await wrap_client_stream(nursery, near, "localhost", "/v1/realtime")  # type: ignore[arg-type]
         client = Client(websocket, near)
         await client.until("session.created")
         yield client

@@ -111,6 +111,31 @@ async def test_a_person_who_goes_on_has_said_one_thing(autojump_clock: MockClock
     assert len(cast.model.prompts) <= 2
 
 
+async def test_a_change_in_mid_utterance_loses_nothing_of_it(autojump_clock: MockClock) -> None:
+    cast = Cast()
+    async with conversation(cast) as client:
+        await client.speak(600)
+        await client.configure(audio={"input": {"transcription": {"language": "de"}}}, instructions="You are Yui.")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(say, client)
+            await client.until("response.done")
+    assert client.types.count("input_audio_buffer.speech_started") == 1
+    assert len(cast.recogniser.heard[0]) / 32 > 1200
+
+
+async def test_an_item_that_comes_while_the_end_is_suspected_is_answered_too(autojump_clock: MockClock) -> None:
+    cast = Cast()
+    async with conversation(cast) as client:
+        await client.speak(600)
+        await client.pause(300)
+        await client.write("system", "It rains.")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.pause, 500)
+            await client.until("response.done")
+    assert [line["content"] for line in cast.model.prompts[-1]] == ["It rains.", "hello there"]
+    assert client.types.count("response.created") == 1
+
+
 async def test_barge_in_silences_the_rest(autojump_clock: MockClock) -> None:
     cast = Cast()
     cast.model.reply_pieces = ["A long story. "] * 100

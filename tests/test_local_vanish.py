@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import trio
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair
@@ -92,3 +94,17 @@ async def test_the_server_is_stopped(moment: float, streams: Streams, autojump_c
             await trio.sleep_forever()
     assert stopped.cancelled_caught
     assert cast.at_work == 0
+
+
+async def test_the_detector_is_given_back_with_the_conversation(autojump_clock: MockClock) -> None:
+    """At once, not when the garbage is collected: the next conversation waits for it."""
+    cast = Cast()
+    gc.disable()
+    try:
+        async with conversation(cast) as client, trio.open_nursery() as nursery:
+            nursery.start_soon(listen, client)
+            await talk(client)
+            nursery.cancel_scope.cancel()
+        assert [detector() for detector in cast.detectors] == [None]
+    finally:
+        gc.enable()

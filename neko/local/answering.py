@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import trio
 
 from neko.audio.pcm import duration_ms
@@ -32,14 +30,13 @@ from neko.protocol.realtime.session import Modality, Session
 class Answering:
     """Takes the turns of one conversation; several may be under way, each waits for the one before it to answer."""
 
-    def __init__(
-        self, engines: Engines, items: Items, outbox: Outbox, warmth: Warmth, session: Callable[[], Session]
-    ) -> None:
+    def __init__(self, engines: Engines, items: Items, outbox: Outbox, warmth: Warmth, session: Session) -> None:
         self._engines = engines
         self._items = items
         self._outbox = outbox
         self._warmth = warmth
-        self._session = session
+        self.session = session
+        """What the next answer follows; the owner replaces it."""
         self._conversation_id = new_id("conv")
 
     async def run(self, turn: Turn) -> None:
@@ -62,8 +59,7 @@ class Answering:
         return None
 
     async def _answer(self, turn: Turn, options: ResponseOptions, broken: Broke | None) -> None:
-        session = self._session()
-        response = self._response(turn, options, session)
+        response = self._response(turn, options)
         telling = Telling(self._outbox, self._items, response)
         prompt: list[ChatMessage] = []
         with turn.speaking:
@@ -102,13 +98,13 @@ class Answering:
         else:
             await write_answer(self._engines.language_model, prompt, made)
 
-    def _response(self, turn: Turn, options: ResponseOptions, session: Session) -> Response:
+    def _response(self, turn: Turn, options: ResponseOptions) -> Response:
         return Response(
             id=turn.response_id,
             conversation_id=self._conversation_id,
             status=ResponseStatus.IN_PROGRESS,
-            output_modalities=options.output_modalities or session.output_modalities,
-            audio=ResponseAudio(session.audio.output),
+            output_modalities=options.output_modalities or self.session.output_modalities,
+            audio=ResponseAudio(self.session.audio.output),
             metadata=options.metadata,
         )
 

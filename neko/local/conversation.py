@@ -64,8 +64,8 @@ class Conversation:
         self._items = Items()
         self._ear = Ear(engines.new_detector(), self._session.audio.input)
         self._warmth = Warmth(nursery, engines.language_model, self._items, outbox)
-        answering = Answering(engines, self._items, outbox, self._warmth, lambda: self._session)
-        self._floor = Floor(nursery, answering.run)
+        self._answering = Answering(engines, self._items, outbox, self._warmth, self._session)
+        self._floor = Floor(nursery, self._answering.run)
         self._speech_id = new_id("item")
 
     async def begin(self) -> None:
@@ -103,12 +103,12 @@ class Conversation:
                 assert_never(event)
 
     async def _update(self, session: Session) -> None:
-        heard_otherwise = session.audio.input != self._session.audio.input
-        self._session = session
-        self._items.instructions = session.instructions
-        if heard_otherwise:
+        if session.audio.input.turn_detection != self._session.audio.input.turn_detection:
             self._floor.resume()
-            self._ear.set(session.audio.input)
+        self._ear.set(session.audio.input)
+        self._session = session
+        self._answering.session = session
+        self._items.instructions = session.instructions
         self._floor.rethink()
         await self._warmth.confirm(session)
         if self._floor.active:

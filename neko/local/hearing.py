@@ -66,12 +66,20 @@ class Ear:
         self._given_ms = 0.0
         self._buffer = bytearray()
         self._rest = b""
-        self._tune(settings)
+        self._settings = settings
+        self._new_stream()
+        self._new_endpointer()
 
     def set(self, settings: AudioInput) -> None:
-        """Other settings from the next sound on; what is already in the buffer stays there."""
-        if settings != self._settings:
-            self._tune(settings)
+        """Other settings from the next sound on; what is already in the buffer stays there.
+
+        Another turn detection begins with silence: it does not know of an utterance that the one before it follows.
+        """
+        before, self._settings = self._settings, settings
+        if settings.format != before.format:
+            self._new_stream()
+        if settings.turn_detection != before.turn_detection:
+            self._new_endpointer()
 
     @property
     def buffered_ms(self) -> float:
@@ -100,12 +108,14 @@ class Ear:
         self._rest = b""
         self._given_ms = 0.0
         self._buffer.clear()
-        self._tune(self._settings)
+        self._new_stream()
+        self._new_endpointer()
 
-    def _tune(self, settings: AudioInput) -> None:
-        self._settings = settings
-        self._resampler = SpeechResampler(settings.format.rate, HEARING_HZ)
-        vad = settings.turn_detection
+    def _new_stream(self) -> None:
+        self._resampler = SpeechResampler(self._settings.format.rate, HEARING_HZ)
+
+    def _new_endpointer(self) -> None:
+        vad = self._settings.turn_detection
         self._endpointer = Endpointer(vad.threshold, vad.silence_duration_ms) if vad else None
         self._kept_before = _padding(vad)
 

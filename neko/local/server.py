@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
@@ -21,21 +23,26 @@ async def serve_realtime(websocket: WebSocketConnection, engines: Engines) -> No
     engine cannot do with a failed response; neither ends the conversation.
     """
     outbox, batches = open_outbox()
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_write, websocket, batches)
-            conversation = Conversation(nursery, engines, outbox)
-            await conversation.begin()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_write, websocket, batches, nursery.cancel_scope)
+        conversation = Conversation(nursery, engines, outbox)
+        await conversation.begin()
+        # Not through the nursery: a group's traceback would keep the conversation, and its detector, until the
+        # garbage is collected.
+        with suppress(ConnectionClosed):
             await _read(websocket, conversation, outbox)
-    except* ConnectionClosed:
-        # How every conversation ends, and it ended all of the nursery.
-        pass
+        nursery.cancel_scope.cancel()
 
 
-async def _write(websocket: WebSocketConnection, batches: trio.MemoryReceiveChannel[Batch]) -> None:
-    async for batch in batches:
-        for event in batch:
-            await websocket.send_message(write_server(event, new_id("event")))
+async def _write(
+    websocket: WebSocketConnection, batches: trio.MemoryReceiveChannel[Batch], everything: trio.CancelScope
+) -> None:
+    """The only task that sends. A client that is gone ends `everything`."""
+    with suppress(ConnectionClosed):
+        async for batch in batches:
+            for event in batch:
+                await websocket.send_message(write_server(event, new_id("event")))
+    everything.cancel()
 
 
 async def _read(websocket: WebSocketConnection, conversation: Conversation, outbox: Outbox) -> None:
