@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 import trio
@@ -68,11 +68,9 @@ class Adapters:
         Raises:
             VoiceUnavailable: no such voice.
         """
-        try:
+        with _as_provider_error():
             name = self._worker(snapshot, mode)
             voice = get_tts_worker(name).open_voice(snapshot.character.voice) if name else None
-        except VoiceError as error:
-            raise VoiceUnavailable(str(error)) from error
         return Voice(voice.rate, partial(speak, voice, limiter=self.voices)) if voice else None
 
     def _worker(self, snapshot: Snapshot, mode: InputMode) -> str | None:
@@ -88,6 +86,8 @@ class Adapters:
     @asynccontextmanager
     async def _local(self, snapshot: Snapshot, mode: InputMode) -> AsyncIterator[ModelSession]:
         warm = await self.embedded.warm()
+        with _as_provider_error():
+            warm.voice.open_voice(snapshot.character.voice)
         if mode is InputMode.TEXT:
             async with open_offline(warm.chat, snapshot.character.prompt, ()) as offline:
                 yield offline
@@ -110,7 +110,16 @@ class Adapters:
             yield session
 
     def _key(self, provider: Provider) -> str | None:
-        try:
+        with _as_provider_error():
             return provider.api_key(self.environ)
-        except ConfigError as error:
-            raise KeyRejected(str(error)) from error
+
+
+@contextmanager
+def _as_provider_error() -> Iterator[None]:
+    """What is wrong with a voice or a key, in the terms in which a start fails."""
+    try:
+        yield
+    except VoiceError as error:
+        raise VoiceUnavailable(str(error)) from error
+    except ConfigError as error:
+        raise KeyRejected(str(error)) from error

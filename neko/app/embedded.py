@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from attrs import frozen
 from neko.config.model import Provider
 from neko.local.detection import SileroDetectors
 from neko.local.engine import language_model_process, require_engine
-from neko.local.engines import ChatMessage, EngineError, Engines
+from neko.local.engines import ChatMessage, EngineError, Engines, Speak
 from neko.local.errors import LocalError, NoSuchWeights
 from neko.local.installed import best_language_model
 from neko.local.models import WHISPER_TINY_EN
@@ -105,9 +106,10 @@ async def open_engines(provider: Provider, voices: trio.CapacityLimiter, on_prog
     Raises:
         LocalError: a model is missing, is not what it should be, or does not run here.
     """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # some engines would ask a hub for what is installed
     if provider.model == SCRIPTED:
         voice = get_tts_worker("tone")
-        engines = scripted_engines(speaker(voice, voices))
+        engines = scripted_engines(_speaker(voice, voices))
         yield Warm(engines, ScriptedModel(), voice)
         return
     voice = get_tts_worker("embedded")
@@ -116,7 +118,19 @@ async def open_engines(provider: Provider, voices: trio.CapacityLimiter, on_prog
         endpoint = await _language_model(provider, stack, on_progress)
         chat = await stack.enter_async_context(open_chat(endpoint))
         model = LocalLanguageModel(chat)
-        yield Warm(Engines(senses.detectors, senses.recogniser, model, speaker(voice, voices)), chat, voice)
+        yield Warm(Engines(senses.detectors, senses.recogniser, model, _speaker(voice, voices)), chat, voice)
+
+
+def _speaker(worker: TtsWorker, voices: trio.CapacityLimiter) -> Callable[[str], Speak]:
+    """The voices as the cascade knows them."""
+
+    def with_voice(voice_id: str) -> Speak:
+        try:
+            return speaker(worker, voices)(voice_id)
+        except VoiceError as error:
+            raise EngineError(str(error)) from error
+
+    return with_voice
 
 
 @frozen

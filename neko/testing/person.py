@@ -15,6 +15,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from neko.nurseries.connection import serve_connection
 from neko.nurseries.manager import LLMSessionManager
 from neko.protocol.client import AudioFraming
+from neko.protocol.codec import MAX_FRAME
 
 
 @define(eq=False)
@@ -77,7 +78,7 @@ async def open_person(manager: LLMSessionManager, framing: AudioFraming = AudioF
 
 async def _serve(stream: Any, manager: LLMSessionManager, framing: AudioFraming) -> None:
     async with trio.open_nursery() as nursery:
-        request = await wrap_server_stream(nursery, stream)
+        request = await wrap_server_stream(nursery, stream, max_message_size=MAX_FRAME)
         websocket = await request.accept()
         await serve_connection(websocket, manager, framing)
         with trio.move_on_after(1):
