@@ -35,7 +35,7 @@ class ScriptedRecogniser:
     heard: list[bytes] = field(factory=list)
     at_work: int = 0
 
-    async def transcribe(self, pcm: bytes, language: str) -> str:  # noqa: ARG002  # the protocol's
+    async def transcribe(self, pcm: bytes, language: str) -> str:  # the protocol's
         self.heard.append(pcm)
         self.at_work += 1
         try:
@@ -79,7 +79,7 @@ class ScriptedVoice:
     said: list[str] = field(factory=list)
     at_work: int = 0
 
-    def __call__(self, voice: str) -> Speak:  # noqa: ARG002  # the protocol's
+    def __call__(self, voice: str) -> Speak:  # the protocol's
         return self._speak
 
     async def _speak(self, texts: trio.MemoryReceiveChannel[str], sound: trio.MemorySendChannel[bytes]) -> None:

@@ -7,7 +7,6 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.realtime.session import (
     AudioDelta,
-    Interrupt,
     ReplyDone,
     ReplyStarted,
     ReplyStatus,

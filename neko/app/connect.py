@@ -89,7 +89,7 @@ class Adapters:
         with _as_provider_error():
             warm.voice.open_voice(snapshot.character.voice)
         if mode is InputMode.TEXT:
-            async with open_offline(warm.chat, snapshot.character.prompt, ()) as offline:
+            async with open_offline(warm.chat, snapshot.character.prompt) as offline:
                 yield offline
         else:
             async with self._realtime(snapshot, self.local_url, LOCAL_MODEL, self.token) as session:
@@ -98,7 +98,7 @@ class Adapters:
     @asynccontextmanager
     async def _chat(self, snapshot: Snapshot, provider: Provider) -> AsyncIterator[ModelSession]:
         endpoint = ChatEndpoint(provider.url, provider.model, self._key(provider))
-        async with open_chat(endpoint) as chat, open_offline(chat, snapshot.character.prompt, ()) as session:
+        async with open_chat(endpoint) as chat, open_offline(chat, snapshot.character.prompt) as session:
             yield session
 
     @asynccontextmanager

@@ -22,8 +22,8 @@ from neko.local.recognition import WhisperRecogniser
 from neko.local.scripted import ScriptedModel, scripted_engines
 from neko.local.weights import prepare
 from neko.realtime.chat import ChatEndpoint, ChatModel, open_chat
-from neko.realtime.omni_offline import Replies
 from neko.realtime.errors import NotReady, ProviderError
+from neko.realtime.omni_offline import Replies
 from neko.telemetry import get_logger
 from neko.tts.errors import VoiceError
 from neko.tts.thread import speaker
@@ -169,14 +169,19 @@ async def _language_model(provider: Provider, stack: AsyncExitStack, on_progress
         return ChatEndpoint(provider.url, provider.model, options={"max_tokens": REPLY["max_tokens"]})
     require_engine()
     if provider.model:
-        gguf = Path(provider.model).expanduser()
-        if not gguf.is_file():
-            raise NoSuchWeights(gguf)
+        gguf = _weights_of_the_user(provider.model)
     else:
         model = best_language_model()
         gguf = await prepare(model, lambda done, total: on_progress(model.name, done, total))
     process = await stack.enter_async_context(language_model_process(gguf))
     return ChatEndpoint(process.url, process.model, process.api_key, options=REPLY)
+
+
+def _weights_of_the_user(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise NoSuchWeights(path)
+    return path
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import trio
 
+from neko.conversation.phrases import Phrase, PhraseSplitter
 from neko.local.beats import Beat, Broke, Sound, Told, Written
 from neko.local.engines import ChatMessage, Engines, LanguageModel, Speak
 from neko.local.errors import LocalError
-from neko.local.phrases import Phrase, PhraseSplitter
 
 # Phrases. Full: the model waits for the voice, which is so much faster that it seldom happens.
 PHRASES_AHEAD = 8

@@ -100,4 +100,6 @@ class NoSuchWeights(LocalError):
     path: Path
 
     def __str__(self) -> str:
-        return f"there is no file {self.path}: providers.local.model takes a GGUF file, or nothing for the installed one"
+        return (
+            f"there is no file {self.path}: providers.local.model takes a GGUF file, or nothing for the installed one"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, assert_never
 from uuid import uuid4
@@ -62,7 +62,6 @@ class OmniOfflineClient:
         self.id = f"text_{uuid4().hex[:12]}"
         self._model = model
         self._messages: list[Message] = [{"role": "system", "content": instructions}]
-        self._messages += [{"role": line.role, "content": line.text} for line in first]
         self._ask, self._asked = trio.open_memory_channel[_Question](QUESTIONS)
         self._emit, self._events = trio.open_memory_channel[ModelEvent](EVENTS)
         self._answering: dict[str, trio.CancelScope] = {}
@@ -128,9 +127,9 @@ class OmniOfflineClient:
 
 
 @asynccontextmanager
-async def open_offline(model: Replies, instructions: str, first: Iterable[Line]) -> AsyncIterator[OmniOfflineClient]:
-    """A text session on `model` that begins with `first`; leaving the context stops what is being answered."""
-    client = OmniOfflineClient(model, instructions, first)
+async def open_offline(model: Replies, instructions: str) -> AsyncIterator[OmniOfflineClient]:
+    """A text session on `model`; leaving the context stops what is being answered."""
+    client = OmniOfflineClient(model, instructions)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.answer)
         yield client

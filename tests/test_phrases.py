@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neko.local.phrases import MAX_PHRASE, Phrase, PhraseSplitter
+from neko.conversation.phrases import MAX_PHRASE, Phrase, PhraseSplitter
 
 TABLE = {
     "commas until eight characters are out": (
