@@ -109,7 +109,7 @@ async def test_a_busy_port_is_1_and_a_sentence() -> None:
     port = listeners[0].socket.getsockname()[1]
     async with listeners[0]:
         result = await neko_process("serve", "--port", str(port))
-    assert result.returncode == 1
+    assert result.returncode == 1, result.stderr.decode()
     (line,) = result.stderr.decode().splitlines()
     assert f"127.0.0.1:{port}" in line
 

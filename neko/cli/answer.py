@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from neko.cli.failures import Failure
+from neko.cli.start import start_session
 from neko.client import Answer, RecordedMicrophone, SessionEnded
 from neko.protocol.client import InputType
 
@@ -19,14 +20,14 @@ ANSWERED_WITHIN_S = 120.0  # between two pieces of an answer; the embedded model
 
 async def answer_to_text(client: CharacterClient, text: str) -> Reply:
     """The answer to a typed text, in a text session. Raises `Failure` when nothing comes, and what `Turn` raises."""
-    await client.start(InputType.TEXT)
+    await start_session(client, InputType.TEXT)
     await client.send_text(text)
     return await _answer(client, ANSWERED_WITHIN_S, "there was no answer")
 
 
 async def answer_to_speech(client: CharacterClient, recording: Recording) -> Reply:
     """The answer to a recording, in an audio session. Raises `Failure` when nothing in it is understood."""
-    await client.start(InputType.AUDIO)
+    await start_session(client, InputType.AUDIO)
     microphone = RecordedMicrophone(client, recording.sample_rate)
     # It goes on with silence until the answer is complete: silence is what tells the server that the person has ended.
     async with microphone.listening():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from neko.config.manager import ConfigManager
 
 
-@click.command()
+@click.command(short_help="Find what is wrong with the configuration.")
 @config_option
 @log_option
 def check(config_file: Path | None, log_style: str) -> None:

@@ -13,7 +13,7 @@ config_option = click.option(
     "config_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Configuration to use; otherwise $NEKO_CONFIG, ./neko.toml, the one in your config folder, the built-in one.",
+    help="Otherwise $NEKO_CONFIG, ./neko.toml, neko.toml in your config folder, or the built-in configuration.",
 )
 log_option = click.option(
     "--log",

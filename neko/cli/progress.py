@@ -1,4 +1,4 @@
-"""Long work of the first start, as bars on stderr."""
+"""Long work of the first start: bars on a terminal, a line each anywhere else."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 if TYPE_CHECKING:
     from types import TracebackType
 
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+
 
 class ProgressBars:
-    """One bar per name; visible while something is under way, gone when all is done. Call it from any thread."""
+    """One bar per name on stderr; visible while something is under way, gone when all is done."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._console = Console(stderr=True)
+        self._progress = Progress(*COLUMNS, console=self._console, transient=True)
         self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -25,13 +27,24 @@ class ProgressBars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._hide()
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        """`done` of `total` units of the work `name`."""
+        """`done` of `total` units of the work `name`; from any thread, one at a time for each name."""
         if name not in self._bars:
-            self._bars[name] = self._progress.add_task(name, total=total)
-            self._progress.start()
+            self._bars[name] = self._progress.add_task(f"preparing {name}", total=total)
+            self._show(name)
         self._progress.update(self._bars[name], completed=done, total=total)
         if self._progress.finished:
+            self._hide()
+
+    def _show(self, name: str) -> None:
+        if self._console.is_terminal:
+            self._progress.start()
+        else:
+            self._console.print(f"preparing {name} …")
+
+    def _hide(self) -> None:
+        # Where it was never shown, rich would still end it with an empty line.
+        if self._console.is_terminal:
             self._progress.stop()

@@ -27,7 +27,7 @@ def _beside_something(_context: click.Context, _parameter: click.Parameter, path
     return path
 
 
-@click.command()
+@click.command(short_help="Say one thing to a character and print the answer.")
 @click.argument("character")
 @click.argument("text", required=False)
 @click.option(

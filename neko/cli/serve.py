@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from neko.config.manager import ConfigManager
 
 
-@click.command()
+@click.command(short_help="Serve the configured characters on one port.")
 @config_option
 @click.option("--host", metavar="H", help="Address to listen at; otherwise server.host of the configuration.")
 @click.option(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from neko.cli.start import start_session
 from neko.client import SessionEnded
 from neko.protocol.client import InputType
 from neko.protocol.server import AudioChunk, UserActivity
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 async def talk_spoken(client: CharacterClient, screen: Screen, card: SoundCard, playout: Playout) -> None:
     """Until cancelled. Raises `ClientError` when the server ends it."""
-    await client.start(InputType.AUDIO)
+    await start_session(client, InputType.AUDIO)
     screen.note("Speak; Ctrl-C ends the conversation. With headphones the character does not hear itself.")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_listen, client, screen, playout)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from neko.client import CharacterClient
 
 
-@click.command()
+@click.command(short_help="Talk with a character by microphone, or typed.")
 @click.argument("character", required=False)
 @url_option
 @click.option("--text", "typed", is_flag=True, help="Type instead of speaking.")

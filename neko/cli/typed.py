@@ -9,6 +9,7 @@ import click
 import trio
 
 from neko.cli.keyboard import typed_lines
+from neko.cli.start import start_session
 from neko.client import Answer, SessionEnded, TurnRefused
 from neko.protocol.client import InputType
 
@@ -30,7 +31,7 @@ class TypedConversation:
 
     async def run(self) -> None:
         """Until stdin ends and its last line is answered. Raises `ClientError` when the server ends it before."""
-        await self._client.start(InputType.TEXT)
+        await start_session(self._client, InputType.TEXT)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen)
             _prompt()
