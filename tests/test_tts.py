@@ -172,7 +172,8 @@ async def _say(say: object, text: str) -> list[bytes]:
         nursery.start_soon(say, requests, responses)
         async with texts:
             await texts.send(text)
-        return [block async for block in sound]
+        spoken = [block async for block in sound]
+    return spoken
 
 
 def test_an_unknown_voice_names_the_accepted_ones() -> None:

@@ -151,12 +151,12 @@ class Session:
             slot = await self._start(nursery)
             if slot is None:
                 nursery.cancel_scope.cancel()
-                return
-            self._conduct = Conduct(slot, self.inbox, self.outbox, self.history, self.turns, self._asked_at)
-            self.touch()
-            log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
-            await self.outbox.send(self.answer())
-            nursery.start_soon(self._conduct.run)
+            else:
+                self._conduct = Conduct(slot, self.inbox, self.outbox, self.history, self.turns, self._asked_at)
+                self.touch()
+                log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
+                await self.outbox.send(self.answer())
+                nursery.start_soon(self._conduct.run)
 
     async def _start(self, nursery: trio.Nursery) -> Slot | None:
         """The model session, told what was said before; None when it did not come up and the client knows."""

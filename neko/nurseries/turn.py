@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from neko.conversation.emotion import EmotionTags, Told
 from neko.conversation.heard import Playout
 from neko.conversation.history import History, Role
-from neko.local.phrases import Phrase, PhraseSplitter
+from neko.conversation.phrases import Phrase, PhraseSplitter
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Translate, Voice
 from neko.nurseries.slot import Slot
