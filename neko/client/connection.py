@@ -101,4 +101,4 @@ def _plain_errors() -> Iterator[None]:
         error = group.exceptions[0]
         if isinstance(error, ConnectionRejected):
             error = rejected(error.status_code)
-        raise error from error.__cause__  # the group says no more than the error
+        raise error from error.__cause__  # noqa: ASYNC123  # the group says no more than the error

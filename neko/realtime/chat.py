@@ -83,7 +83,7 @@ async def _pieces(response: httpx.Response) -> AsyncGenerator[str]:
                 return
             piece = _content(data)
             if piece:
-                yield piece  # whoever iterates closes this with aclosing
+                yield piece  # noqa: ASYNC119  # whoever iterates closes this with aclosing
     raise Unreachable("the model's answer broke off")
 
 
