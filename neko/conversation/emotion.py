@@ -6,9 +6,9 @@ import re
 
 from attrs import frozen
 
-MAX_TAG = 24  # characters; what is longer without an end is text that happens to hold a "<"
-_TAG = re.compile(r"\s*<([a-z][a-z_-]*)/?>\s?", re.IGNORECASE)
-_OPEN = re.compile(r"\s*<[a-z_-]*/?$", re.IGNORECASE)
+MAX_TAG = 24  # characters after the first; what is longer is text that happens to hold a "<"
+_TAG = re.compile(rf"\s*<([a-z][a-z_-]{{0,{MAX_TAG}}})/?>\s?", re.IGNORECASE)
+_OPEN = re.compile(rf"\s*<[a-z_-]{{0,{MAX_TAG + 1}}}/?$", re.IGNORECASE)
 
 
 @frozen
@@ -30,7 +30,7 @@ class EmotionTags:
         """What is certain after this delta; the beginning of a possible tag is held back."""
         text = self._held + delta
         opening = _OPEN.search(text)
-        cut = opening.start() if opening and len(text) - opening.start() <= MAX_TAG else len(text)
+        cut = opening.start() if opening else len(text)
         self._held = text[cut:]
         return self._split(text[:cut])
 

@@ -1,0 +1,22 @@
+"""The rooms of the decisions are free of any event loop."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+ROOMS = {
+    "protocol": ["codec", "client", "server", "stream", "realtime"],
+    "config": ["manager", "read", "find"],
+    "conversation": ["emotion", "heard", "history", "phrases"],
+    "audio": ["pcm", "resample"],
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rows_0_and_1_import_without_trio(room: str) -> None:
+    modules = ", ".join(f"neko.{room}.{module}" for module in ROOMS[room])
+    code = f"import sys; sys.modules['trio'] = None; import {modules}"
+    subprocess.run([sys.executable, "-c", code], check=True)
