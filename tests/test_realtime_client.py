@@ -1,4 +1,4 @@
-"""`OmniRealtimeClient` against a provider on loopback: what it sends, what it makes of what it gets. Failures A and I."""
+"""`OmniRealtimeClient` against a provider on loopback: what it sends, and what it makes of the answers. Failures A, I."""
 
 from __future__ import annotations
 
@@ -43,6 +43,12 @@ MIC_HZ, MODEL_HZ = 16_000, 24_000
 async def session(provider: Provider) -> AsyncIterator[OmniRealtimeClient]:
     async with open_realtime(OpenAiDialect(), SETUP, provider.url, "secret") as client:
         yield client
+
+
+async def ask_for_ever(client: OmniRealtimeClient) -> None:
+    await client.send(Say("Hello?"))
+    while True:
+        await client.receive()
 
 
 async def events_until_done(client: OmniRealtimeClient) -> list[ModelEvent]:
@@ -197,9 +203,7 @@ async def test_twenty_that_leave_in_the_handshake_leave_no_socket() -> None:
 async def test_a_session_that_ends_by_itself_is_lost_with_its_reason(behaviour: Behaviour, words: str) -> None:
     async with open_provider(behaviour) as provider, session(provider) as client:
         with pytest.raises(SessionLost) as lost:
-            await client.send(Say("Hello?"))
-            while True:
-                await client.receive()
+            await ask_for_ever(client)
         assert words in lost.value.details
 
 

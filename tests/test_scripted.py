@@ -11,14 +11,14 @@ from neko.local.scripted import HEARD, REPLIES, ScriptedModel, ScriptedRecognise
 LOUD = (np.ones(1600) * 8000).astype("<i2").tobytes()
 
 
-async def say(model: ScriptedModel) -> str:
-    async with model.reply([{"role": "user", "content": "Who are you?"}]) as pieces:
+async def say(model: ScriptedModel, questions: int) -> str:
+    async with model.reply([{"role": "user", "content": "Who are you?"}] * questions) as pieces:
         return "".join([piece async for piece in pieces])
 
 
 async def test_every_reply_names_itself_a_script() -> None:
     model = ScriptedModel()
-    told = [await say(model) for _ in range(len(REPLIES) + 1)]
+    told = [await say(model, questions) for questions in range(1, len(REPLIES) + 2)]
     assert told == [*REPLIES, REPLIES[0]]
     assert all("script" in reply for reply in told)
 

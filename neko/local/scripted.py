@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from itertools import count, cycle
+from itertools import cycle
 
 import numpy as np
 import trio
@@ -40,14 +40,14 @@ class ScriptedRecogniser:
 
 
 class ScriptedModel:
-    """Says its replies in turn, word by word. The last user message decides nothing."""
+    """Answers the n-th user message with its n-th reply, word by word, whatever was said."""
 
     def __init__(self, replies: Sequence[str] = REPLIES) -> None:
         self._replies = replies
-        self._turns = count()
 
-    def reply(self, messages: Sequence[ChatMessage]) -> AbstractAsyncContextManager[AsyncIterator[str]]:  # noqa: ARG002
-        return aclosing(_word_by_word(self._replies[next(self._turns) % len(self._replies)]))
+    def reply(self, messages: Sequence[ChatMessage]) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        asked = sum(message["role"] == "user" for message in messages)
+        return aclosing(_word_by_word(self._replies[(asked - 1) % len(self._replies)]))
 
 
 async def _word_by_word(text: str) -> AsyncGenerator[str, None]:

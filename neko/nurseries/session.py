@@ -127,7 +127,7 @@ class Session:
     async def farewell(self) -> None:
         """The last words about a session that is over: its open turns ended with it, and why."""
         if self.turns is not None:
-            for turn_id in self.turns.cut_short().ended:
+            for turn_id in self.turns.abandon().ended:
                 await self.outbox.send(TurnEnd(turn_id, interrupted=True))
         match self.ending:
             case Ending.LEFT:

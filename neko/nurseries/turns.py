@@ -99,7 +99,13 @@ class Turns:
     def cut_short(self) -> CutShort:
         """Ends every live turn now. Sync: the truth about them has no checkpoint in it."""
         now = trio.current_time()
-        live = [turn for turn in self._turns if turn.live(now)]
+        return self._cut([turn for turn in self._turns if turn.live(now)], now)
+
+    def abandon(self) -> CutShort:
+        """Ends what is still being told. What was sent whole was not interrupted, whether it was played or not."""
+        return self._cut([turn for turn in self._turns if not turn.ended], trio.current_time())
+
+    def _cut(self, live: list[Turn], now: float) -> CutShort:
         cut = CutShort(
             speech_id=next((turn.speech_id for turn in live if turn.playout.playing(now)), None),
             ended=tuple(turn.id for turn in live if not turn.ended),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import orjson
+import trio
 from attrs import field, frozen
 
 from neko.realtime.errors import ProviderError, Unreachable, refused
 
 # No limit for the answer: the caller's deadline decides. A connection on which nothing comes for a minute is dead.
 _TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
+_HANG_UP_WITHIN = 1.0  # seconds; closing a loopback or TLS connection takes a few milliseconds
 _DATA = "data:"
 _DONE = "[DONE]"
 _SAID = 300  # characters of an error's body worth repeating
@@ -48,7 +50,7 @@ class ChatModel:
             async with self._client.stream("POST", "chat/completions", json=body) as response:
                 if not response.is_success:
                     raise refused(response.status_code, self._endpoint.url, _message(await response.aread()))
-                async with aclosing(_pieces(response)) as pieces:
+                async with _lines(response) as lines, aclosing(_pieces(lines)) as pieces:
                     yield pieces
         except httpx.TransportError as error:
             raise Unreachable(f"{self._endpoint.url} does not answer ({type(error).__name__}: {error})") from error
@@ -73,23 +75,35 @@ async def open_chat(endpoint: ChatEndpoint) -> AsyncIterator[ChatModel]:
         yield ChatModel(client, endpoint)
 
 
-async def _pieces(response: httpx.Response) -> AsyncGenerator[str]:
-    async with aclosing(_lines(response)) as lines:
-        async for line in lines:
-            if not line.startswith(_DATA):
-                continue
-            data = line.removeprefix(_DATA).strip()
-            if data == _DONE:
-                return
-            piece = _content(data)
-            if piece:
-                yield piece  # noqa: ASYNC119  # whoever iterates closes this with aclosing
+@asynccontextmanager
+async def _lines(response: httpx.Response) -> AsyncIterator[AsyncIterator[str]]:
+    """The response line by line; leaving hangs up.
+
+    httpx reads through five async generators, one in the other. Left in the middle they would wait for the garbage
+    collector, so they are run to their end, which comes at once when the connection is closed.
+    """
+    lines = response.aiter_lines()
+    try:
+        yield lines
+    finally:
+        with trio.move_on_after(_HANG_UP_WITHIN, shield=True):
+            await response.aclose()
+            with suppress(httpx.TransportError, httpx.StreamError):
+                async for _ in lines:
+                    pass
+
+
+async def _pieces(lines: AsyncIterator[str]) -> AsyncGenerator[str]:
+    async for line in lines:
+        if not line.startswith(_DATA):
+            continue
+        data = line.removeprefix(_DATA).strip()
+        if data == _DONE:
+            return
+        piece = _content(data)
+        if piece:
+            yield piece
     raise Unreachable("the model's answer broke off")
-
-
-async def _lines(response: httpx.Response) -> AsyncGenerator[str]:
-    async for line in response.aiter_lines():
-        yield line
 
 
 def _content(data: str) -> str:

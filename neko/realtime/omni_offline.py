@@ -64,7 +64,8 @@ class OmniOfflineClient:
         self._messages: list[Message] = [{"role": "system", "content": instructions}]
         self._ask, self._asked = trio.open_memory_channel[_Question](QUESTIONS)
         self._emit, self._events = trio.open_memory_channel[ModelEvent](EVENTS)
-        self._answering: dict[str, trio.CancelScope] = {}
+        self._answering: tuple[str, trio.CancelScope] | None = None
+        self._answers: dict[str, Message] = {}  # the last one, by its reply
 
     async def prime(self, lines: Sequence[Line]) -> None:
         self._messages += [{"role": line.role, "content": line.text} for line in lines]
@@ -91,9 +92,8 @@ class OmniOfflineClient:
         """Answers the questions in order until cancelled."""
         async for question in self._asked:
             with trio.CancelScope() as scope:
-                self._answering[question.reply_id] = scope
+                self._answering = (question.reply_id, scope)
                 await self._reply(question)
-            del self._answering[question.reply_id]
 
     async def _question(self, role: str, text: str, request_id: str | None) -> None:
         self._messages.append({"role": role, "content": text})
@@ -112,16 +112,17 @@ class OmniOfflineClient:
             await self._emit.send(Complaint(error.code, error.details))
             await self._emit.send(ReplyDone(reply_id, ReplyStatus.FAILED))
             return
-        self._messages.append({"role": "assistant", "content": "".join(said)})
+        answer: Message = {"role": "assistant", "content": "".join(said)}
+        self._answers = {reply_id: answer}
+        self._messages.append(answer)
         await self._emit.send(ReplyDone(reply_id, ReplyStatus.COMPLETED))
 
     def _interrupt(self, cut: Interrupt) -> None:
         """Stops the reply, and has the model remember of it what was heard."""
-        scope = self._answering.get(cut.reply_id)
-        if scope is not None:
-            scope.cancel()
-        elif self._messages[-1]["role"] == "assistant":
-            self._messages.pop()
+        if cut.reply_id in self._answers:
+            self._messages.remove(self._answers.pop(cut.reply_id))
+        elif self._answering is not None and self._answering[0] == cut.reply_id:
+            self._answering[1].cancel()
         if cut.heard_text:
             self._messages.append({"role": "assistant", "content": cut.heard_text})
 

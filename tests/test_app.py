@@ -1,0 +1,167 @@
+"""The whole house on real sockets, with the scripted persona behind it: from the microphone to the client's ear."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+
+from neko.app import House, NotReady, check, open_house
+from neko.audio.pcm import duration_ms, pieces
+from neko.client import StartRefused, connect
+from neko.client.character import CharacterClient
+from neko.client.errors import ServerDraining
+from neko.client.turn import one_turn
+from neko.config.manager import ConfigManager
+from neko.config.read import parse
+from neko.config.store import OverrideStore
+from neko.protocol.client import AudioFraming, InputType
+from neko.testing import Behaviour, open_provider, tag
+from neko.web.listener import CannotListen
+
+SCRIPTED = """
+[providers.local]
+kind = "local"
+model = "scripted"
+[characters.Yui]
+"""
+OPENAI = """
+[providers.x]
+kind = "openai"
+url = "{}"
+[characters.Yui]
+provider = "x"
+voice = "alloy"
+"""
+MIC_HZ = 16_000
+
+
+@asynccontextmanager
+async def a_house(tmp_path: Path, text: str = SCRIPTED, port: int = 0) -> AsyncIterator[House]:
+    config = ConfigManager(parse(text, "neko.toml"), OverrideStore.in_folder(tmp_path))
+    async with open_house(config, host="127.0.0.1", port=port, on_progress=lambda *_: None) as house:
+        yield house
+
+
+async def say_something(client: CharacterClient) -> None:
+    """One second of tone and one of silence, in 20 ms frames, as fast as the line takes them."""
+    for frame in pieces(tag(0, 100, MIC_HZ) + bytes(2 * MIC_HZ), 20, MIC_HZ):
+        await client.send_audio(frame, MIC_HZ)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framing", list(AudioFraming))
+async def test_a_spoken_turn_through_every_room(tmp_path: Path, framing: AudioFraming) -> None:
+    async with a_house(tmp_path) as house:
+        await house.ready()
+        async with connect(house.url, "Yui", framing=framing) as client:
+            await client.start(InputType.AUDIO)
+            await say_something(client)
+            reply = await one_turn(client)
+            assert reply.heard == "Hello, what is your name?"
+            assert reply.text.startswith("I am a scripted voice")
+            assert reply.emotion == "happy"
+            assert duration_ms(reply.speech, 48_000) > 500
+            assert not reply.interrupted
+
+
+@pytest.mark.slow
+async def test_a_typed_turn_is_spoken_as_well(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, connect(house.url, "Yui") as client:
+        await client.start(InputType.TEXT)
+        await client.send_text("Hello!")
+        reply = await one_turn(client)
+        assert reply.text.startswith("I am a scripted voice")
+        assert duration_ms(reply.speech, 48_000) > 500
+
+
+@pytest.mark.slow
+async def test_health_and_history_tell_the_truth(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, httpx.AsyncClient(base_url=house.url, trust_env=False) as http:
+        await house.ready()
+        assert (await http.get("/health")).json() == {"status": "ok", "detail": {"embedded": "warm"}}
+        async with connect(house.url, "Yui") as client:
+            await client.start(InputType.TEXT)
+            await client.send_text("Hello!")
+            await one_turn(client)
+        history = (await http.get("/api/characters/Yui/history")).json()["history"]
+        assert [utterance["role"] for utterance in history] == ["user", "assistant"]
+
+
+@pytest.mark.slow
+async def test_a_drain_ends_the_house_and_says_goodbye(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.ready()
+        async with connect(house.url, "Yui") as client:
+            await client.start(InputType.TEXT)
+            house.drain()
+            kinds = [type(message).__name__ async for message in _until_closed(client)]
+        assert kinds == ["SessionPreparing", "Status", "SessionEndedByServer"]
+        await trio.sleep_forever()
+
+
+async def _until_closed(client: CharacterClient) -> AsyncIterator[object]:
+    try:
+        async for message in client:
+            yield message
+    except ServerDraining:
+        return
+
+
+async def test_a_missing_model_is_a_sentence(tmp_path: Path) -> None:
+    nowhere = SCRIPTED.replace("scripted", str(tmp_path / "no.gguf"))
+    async with a_house(tmp_path, nowhere) as house:
+        with pytest.raises(NotReady, match=r"no\.gguf"):
+            await house.ready()
+        async with connect(house.url, "Yui") as client:
+            with pytest.raises(StartRefused, match=r"no\.gguf"):
+                await client.start(InputType.AUDIO)
+
+
+async def test_a_busy_port_is_a_sentence(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        port = int(house.url.rsplit(":", 1)[1])
+        with pytest.raises(CannotListen, match=str(port)):
+            async with a_house(tmp_path, port=port):
+                pytest.fail("two houses at one door")
+
+
+async def test_a_voice_that_does_not_exist_fails_the_start(tmp_path: Path) -> None:
+    async with a_house(tmp_path, SCRIPTED + 'tts = "embedded"\nvoice = "alloy"\n') as house:
+        await house.ready()
+        async with connect(house.url, "Yui") as client:
+            with pytest.raises(StartRefused, match="alloy") as refusal:
+                await client.start(InputType.AUDIO)
+            assert refusal.value.code == "TTS_CONNECTION_FAILED"
+
+
+@pytest.mark.slow
+async def test_a_provider_of_the_field_and_its_own_voice(tmp_path: Path) -> None:
+    """An OpenAI provider on loopback: its sound reaches the client at 48 kHz, twice the samples of what it sent."""
+    async with open_provider(Behaviour(silence_ms=200, response_ms=400)) as provider:
+        text = OPENAI.format(provider.url)
+        async with a_house(tmp_path, text) as house, connect(house.url, "Yui") as client:
+            await client.start(InputType.AUDIO)
+            await say_something(client)
+            reply = await one_turn(client)
+            assert reply.text == "Nice to meet you."
+            assert duration_ms(reply.speech, 48_000) == 400
+            theirs = await provider.session()
+            assert theirs.tags[:100] == list(range(100))
+
+
+async def test_check_finds_what_works_and_what_does_not(tmp_path: Path) -> None:
+    async with open_provider(Behaviour(refuse_status=401)) as provider:
+        text = OPENAI.format(provider.url)
+        config = ConfigManager(parse(text, "neko.toml"), OverrideStore.in_folder(tmp_path))
+        findings = {finding.subject: finding async for finding in check(config)}
+    assert not findings["provider x"].ok
+    assert "HTTP 401" in findings["provider x"].detail
+    assert findings["provider local"].ok
+    model = findings["model Qwen2.5-Coder-1.5B-Instruct Q4_K_M"]
+    assert "Apache-2.0" in model.detail
+    assert "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046" in model.detail
