@@ -175,12 +175,17 @@ async def test_talk_answers_each_piped_line() -> None:
 
 
 @pytest.mark.slow
-async def test_talk_without_a_sound_card_says_why_and_types() -> None:
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [("ImportError", "pip install 'neko[microphone]'"), ("OSError", "libportaudio2")],
+)
+async def test_talk_without_a_sound_card_says_why_and_types(error: str, remedy: str, tmp_path: Path) -> None:
+    (tmp_path / "sounddevice.py").write_text(f"raise {error}\n")  # `python -m` looks into this folder first
     async with character_server(typed_answers) as server:
         result = await neko_process("talk", "Yui", "--url", server.url, stdin="one\n")
     assert (result.returncode, result.stdout.decode()) == (0, "Yui: You said one\n")
     (line,) = result.stderr.decode().splitlines()
-    assert "sound" in line or "microphone" in line
+    assert remedy in line
 
 
 @pytest.mark.slow

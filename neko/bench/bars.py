@@ -97,4 +97,4 @@ def bars(got: Figures) -> Iterator[Bar]:
 
 
 def _at_most(name: str, figure: float, bar: float, unit: str) -> Bar:
-    return Bar(name, f"{figure:.2f} {unit}", f"≤ {bar:g} {unit}", figure <= bar)
+    return Bar(name, f"{figure:.3f} {unit}", f"≤ {bar:g} {unit}", figure <= bar)

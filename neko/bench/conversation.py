@@ -33,6 +33,7 @@ class MeasuredTurn:
     said: str
     heard: str
     answer: str
+    first_word_s: float  # both from the true end of the speech in the recording
     voice_to_voice_s: float
 
 
@@ -72,11 +73,17 @@ async def _ask(
         with trio.move_on_after(question.recording.duration_s + ANSWERED_WITHIN_S) as patience:
             reply = await one_answer(client)
         nursery.cancel_scope.cancel()
-    if patience.cancelled_caught or reply.first_audio_at is None:
+    if patience.cancelled_caught or reply.first_text_at is None or reply.first_audio_at is None:
         raise NothingMeasured(f"{question.name} was not answered in speech")
     await _listen(client, reply, reply.first_audio_at)
-    voice_to_voice_s = reply.first_audio_at - speech_ended_at
-    return MeasuredTurn(question.name, question.text, reply.heard, reply.text, voice_to_voice_s)
+    return MeasuredTurn(
+        question=question.name,
+        said=question.text,
+        heard=reply.heard,
+        answer=reply.text,
+        first_word_s=reply.first_text_at - speech_ended_at,
+        voice_to_voice_s=reply.first_audio_at - speech_ended_at,
+    )
 
 
 async def _sample_from(begin: float, delays: list[float]) -> None:

@@ -69,7 +69,8 @@ def voice(folder: Path, turns: int, as_json: bool, log_style: str) -> None:
 
 
 def _note(turn: MeasuredTurn) -> None:
-    click.echo(f"{turn.question}  {turn.voice_to_voice_s:.2f} s  heard: {turn.heard}", err=True)
+    waited = f"{turn.voice_to_voice_s:.3f} s (first word {turn.first_word_s:.3f} s)"
+    click.echo(f"{turn.question}  {waited}  heard: {turn.heard}  answer: {turn.answer}", err=True)
 
 
 def _print(report: list[Bar]) -> None:

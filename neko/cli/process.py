@@ -29,26 +29,18 @@ def run_until_stopped(work: Callable[[Unpack[Args]], Awaitable[Result]], *args: 
     return trio.run(partial(_until_stopped, work, *args))
 
 
-async def cancel_at_signal(
-    signals: AsyncIterator[int],
-    scope: trio.CancelScope,
-    *,
-    task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Cancels `scope` at the next signal. Starts with a scope of its own, whose cancel leaves the signals to others."""
-    with trio.CancelScope() as waiting:
-        task_status.started(waiting)
-        await anext(signals)
-        scope.cancel()
-
-
 async def _until_stopped(work: Callable[[Unpack[Args]], Awaitable[Result]], *args: *Args) -> Result:
     with trio.open_signal_receiver(*STOPPING) as signals:
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as scope:
-                await nursery.start(cancel_at_signal, signals, scope)
+                nursery.start_soon(_cancel_at_signal, signals, scope)
                 result = await work(*args)
             nursery.cancel_scope.cancel()
     if scope.cancelled_caught:
         raise Stopped
     return result
+
+
+async def _cancel_at_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    await anext(signals)
+    scope.cancel()

@@ -1,4 +1,4 @@
-"""Long work of the first start: bars on a terminal, a line each anywhere else."""
+"""Long work of the first start: bars on a terminal, log events anywhere else."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from neko.telemetry import get_logger
+
 if TYPE_CHECKING:
     from types import TracebackType
+
+log = get_logger("cli")
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
 
@@ -42,7 +46,7 @@ class ProgressBars:
         if self._console.is_terminal:
             self._progress.start()
         else:
-            self._console.print(f"preparing {name} …")
+            log.info("preparing", what=name)
 
     def _hide(self) -> None:
         # Where it was never shown, rich would still end it with an empty line.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import webbrowser
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,12 +16,12 @@ from neko.cli.configuration import load_configuration
 from neko.cli.failures import in_one_sentence
 from neko.cli.logs import LogStyle, configure_logs
 from neko.cli.options import config_option, log_option
-from neko.cli.process import STOPPING, cancel_at_signal
+from neko.cli.process import STOPPING
 from neko.cli.progress import ProgressBars
 from neko.config.model import AudioFrames
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from neko.config.manager import ConfigManager
@@ -71,22 +72,27 @@ def serve(
 async def _serve(config: ConfigManager, *, host: str, port: int, open_page: bool) -> None:
     with trio.open_signal_receiver(*STOPPING) as signals, ProgressBars() as bars:
         async with trio.open_nursery() as process:
-            # Before somebody can be connected there is nothing to drain.
-            starting = await process.start(cancel_at_signal, signals, process.cancel_scope)
+            # The next signal does the last of these; before somebody can be connected there is nothing to drain.
+            stops: list[Callable[[], None]] = [process.cancel_scope.cancel]
+            process.start_soon(_obey, signals, stops)
             async with open_house(config, host=host, port=port, on_progress=bars) as house:
-                starting.cancel()
-                process.start_soon(_drain_at_signal, signals, house, process.cancel_scope)
+                stops.append(partial(_drain, house))
                 click.echo(f"neko listens at {house.url}")
                 await _attend(house, open_page=open_page)
             process.cancel_scope.cancel()
 
 
-async def _drain_at_signal(signals: AsyncIterator[int], house: House, process: trio.CancelScope) -> None:
-    await anext(signals)
-    click.echo("finishing what is being said; Ctrl-C again stops at once", err=True)
+async def _obey(signals: AsyncIterator[int], stops: list[Callable[[], None]]) -> None:
+    while stops:
+        await anext(signals)
+        stops.pop()()
+
+
+def _drain(house: House) -> None:
+    if sys.stderr.isatty():
+        # Elsewhere stderr is a log, and the house writes that it drains.
+        click.echo("finishing what is being said; Ctrl-C again stops at once", err=True)
     house.drain()
-    await anext(signals)
-    process.cancel()
 
 
 async def _attend(house: House, *, open_page: bool) -> None:

@@ -1,0 +1,41 @@
+"""What reaches the loudspeaker, and what the server is told of it."""
+
+from __future__ import annotations
+
+from neko.audio.pcm import bytes_for
+from neko.cli.playout import Heard, Playout
+from neko.protocol.server import AudioChunk
+
+BLOCK = bytes_for(20, 48_000)
+
+
+def speech(speech_id: str, level: int, ms: int) -> AudioChunk:
+    return AudioChunk(speech_id, "t", level.to_bytes(2, "little") * (bytes_for(ms, 48_000) // 2))
+
+
+def test_speech_comes_out_in_order_and_then_silence() -> None:
+    playout = Playout()
+    chunks = [speech("s1", 1, 30), speech("s1", 2, 25)]
+    for chunk in chunks:
+        playout.push(chunk)
+    played = b"".join(playout.pull(BLOCK)[0] for _ in range(4))
+    said = b"".join(chunk.pcm for chunk in chunks)
+    assert played == said + bytes(4 * BLOCK - len(said))
+
+
+def test_a_stopped_speech_is_not_played_and_the_next_one_is() -> None:
+    playout = Playout()
+    playout.push(speech("s1", 1, 60))
+    playout.pull(BLOCK)
+    playout.stop()
+    assert playout.pull(BLOCK) == (bytes(BLOCK), Heard("s1", 20))
+    assert playout.pull(BLOCK) == (bytes(BLOCK), None)
+    playout.push(speech("s2", 2, 20))
+    assert playout.pull(BLOCK) == (speech("s2", 2, 20).pcm, Heard("s2", 20))
+
+
+def test_what_was_heard_is_reported_five_times_a_second_and_at_the_end() -> None:
+    playout = Playout()
+    playout.push(speech("s1", 1, 500))
+    reports = [report for report in (playout.pull(BLOCK)[1] for _ in range(40)) if report is not None]
+    assert reports == [Heard("s1", 200), Heard("s1", 400), Heard("s1", 500)]
