@@ -1,12 +1,21 @@
-"""A provider, a chat endpoint and tagged sound on loopback: what neko and its plug-ins are tested with."""
+"""A provider simulator, a fault proxy, a chat endpoint and tagged sound: what neko and its plug-ins are tested with."""
 
 from neko.testing.behaviour import Behaviour as Behaviour
+from neko.testing.behaviour import ToolCall as ToolCall
 from neko.testing.chat import Chat as Chat
 from neko.testing.chat import ChatRequest as ChatRequest
 from neko.testing.chat import open_chat as open_chat
 from neko.testing.chat_reply import ChatReply as ChatReply
+from neko.testing.dialects.kinds import DIALECTS as DIALECTS
+from neko.testing.dialects.kinds import with_real_limits as with_real_limits
+from neko.testing.faults import Faults as Faults
+from neko.testing.faults import Way as Way
+from neko.testing.memory import ProviderInMemory as ProviderInMemory
+from neko.testing.memory import open_provider_in_memory as open_provider_in_memory
 from neko.testing.provider import Provider as Provider
 from neko.testing.provider import open_provider as open_provider
+from neko.testing.proxy import FaultProxy as FaultProxy
+from neko.testing.proxy import open_proxy as open_proxy
 from neko.testing.record import Ended as Ended
 from neko.testing.record import Handshake as Handshake
 from neko.testing.record import Party as Party

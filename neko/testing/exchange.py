@@ -20,11 +20,12 @@ class TurnDetection:
 
 @frozen
 class Settings:
-    """What the model needs to know of a session's configuration."""
+    """What the model needs to know of a session's configuration; `tools` are the names that it may call."""
 
     turn_detection: TurnDetection | None
     transcribes: bool
     speaks: bool
+    tools: frozenset[str]
 
 
 # What a client asks.
@@ -51,7 +52,19 @@ class Clear:
 
 
 @frozen
+class EndOfSound:
+    """The microphone was switched off: whoever was speaking has finished."""
+
+
+@frozen
+class See:
+    """A picture; it is recorded and asks for nothing."""
+
+
+@frozen
 class AddItem:
+    """`item` in OpenAI's shape, whatever the dialect."""
+
     item: Event
 
 
@@ -75,7 +88,12 @@ class Answer:
 
 @frozen
 class Cancel:
-    pass
+    """Refused when no reply is being given."""
+
+
+@frozen
+class Interrupt:
+    """The person goes first: ends the reply that is being given, if there is one."""
 
 
 # What the model answers.
@@ -85,16 +103,30 @@ class Ending(StrEnum):
     COMPLETED = "completed"
     CLIENT_CANCELLED = "client_cancelled"
     TURN_DETECTED = "turn_detected"
+    RATE_LIMITED = "rate_limit_exceeded"
+
+
+@frozen
+class Call:
+    """Which tool a reply calls, and what the call is known as."""
+
+    call_id: str
+    name: str
 
 
 @define(eq=False)
 class Reply:
-    """One response; `said` and `spoken_ms` grow while it is given."""
+    """One response; `said` and `spoken_ms` grow while it is given.
+
+    With a `call` its text is the JSON of the arguments. One that is `refused` says nothing and ends RATE_LIMITED.
+    """
 
     response_id: str
     item_id: str
     text: str
     speaks: bool
+    call: Call | None = None
+    refused: bool = False
     said: str = ""
     spoken_ms: int = 0
 
@@ -179,21 +211,68 @@ class ReplyWords:
 
 
 @frozen
+class ReplyArguments:
+    """The next piece of the JSON with which a tool is called."""
+
+    reply: Reply
+    text: str
+
+
+@frozen
 class ReplyEnded:
     reply: Reply
     ending: Ending
 
 
 @frozen
+class Alive:
+    """The time of the dialect's heartbeat."""
+
+
+@frozen
+class GoingAway:
+    """The session will end in so many seconds."""
+
+    left_s: float
+
+
+@frozen
+class Expired:
+    """The session's life is over."""
+
+
+@frozen
 class Refused:
-    """An `error` event. The dialect also reads what it cannot understand as one."""
+    """What the client asked for cannot be done. The dialect also reads what it cannot understand as one."""
 
     code: str
     message: str
     param: str | None = None
 
 
-Request = Configure | Hear | Commit | Clear | AddItem | TruncateItem | DeleteItem | Answer | Cancel | Refused
+@frozen
+class HangUp:
+    """A closing handshake: how some dialects tell a fact."""
+
+    code: int
+    reason: str = ""
+
+
+Request = (
+    Configure
+    | Hear
+    | Commit
+    | Clear
+    | EndOfSound
+    | See
+    | AddItem
+    | TruncateItem
+    | DeleteItem
+    | Answer
+    | Cancel
+    | Interrupt
+    | Refused
+)
 Fact = (
     Opened
     | Configured
@@ -208,6 +287,10 @@ Fact = (
     | ReplyStarted
     | ReplySound
     | ReplyWords
+    | ReplyArguments
     | ReplyEnded
+    | Alive
+    | GoingAway
+    | Expired
     | Refused
 )

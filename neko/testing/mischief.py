@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from neko.testing.exchange import HangUp
+
 if TYPE_CHECKING:
     from neko.testing.behaviour import Behaviour
-
-
-@frozen
-class HangUp:
-    """A closing handshake."""
-
-    code: int
-    reason: str = ""
 
 
 @frozen
@@ -38,8 +32,8 @@ class Mischief:
         self._behaviour = behaviour
         self._sent = 0
 
-    def pass_on(self, kind: str, frame: str) -> str | None:
-        """The frame as it leaves; None when it never does."""
+    def pass_on(self, kind: str, frame: str | bytes) -> str | bytes | None:
+        """The frame as it leaves; None when it never does. `kind` as the dialect names it."""
         behaviour = self._behaviour
         if kind in behaviour.omits or self._has_sent(behaviour.silent_after) or self._has_sent(behaviour.deaf_after):
             return None

@@ -6,9 +6,11 @@ from itertools import count
 from typing import TYPE_CHECKING, assert_never
 
 from neko.audio.pcm import duration_ms
+from neko.testing.behaviour import ToolCall
 from neko.testing.exchange import (
     AddItem,
     Answer,
+    Call,
     Cancel,
     Clear,
     Cleared,
@@ -18,22 +20,23 @@ from neko.testing.exchange import (
     Configured,
     DeleteItem,
     Ending,
+    EndOfSound,
     Fact,
     Hear,
-    ItemAdded,
-    ItemDeleted,
-    ItemTruncated,
+    Interrupt,
     Refused,
     Reply,
     ReplyEnded,
     ReplyStarted,
     Request,
+    See,
     Settings,
     SpeechStarted,
     SpeechStopped,
     Transcribed,
     TruncateItem,
 )
+from neko.testing.items import Items
 from neko.testing.tagged import BLOCK_MS
 from neko.testing.vad import Activity, EnergyVad
 
@@ -49,18 +52,18 @@ MIN_COMMIT_MS = 100  # OpenAI refuses to commit less
 class PretendedModel:
     """One session's mind; `name` is part of every id that it gives."""
 
-    def __init__(self, behaviour: Behaviour, settings: Settings, rate: int, name: str) -> None:
+    def __init__(self, behaviour: Behaviour, settings: Settings, hears_hz: int, name: str) -> None:
         self._behaviour = behaviour
         self._settings = settings
-        self._rate = rate
+        self._hears_hz = hears_hz
         self._name = name
         self._ids = count(1)
         self._utterances = count()
         self._replies = count()
-        self._vad = EnergyVad(rate, self._silence_ms())
+        self._vad = EnergyVad(hears_hz, self._silence_ms())
         self._buffered_ms = 0.0
         self._next_item = self._new_id("item")
-        self._items: dict[str, Reply | None] = {}
+        self._items = Items()
         self._active: Reply | None = None
 
     def on(self, request: Request) -> Iterator[Fact]:
@@ -77,19 +80,22 @@ class PretendedModel:
             case Clear():
                 self._forget_sound()
                 yield Cleared()
+            case EndOfSound():
+                yield from self._notice_all(self._vad.end())
+            case See():
+                return
             case AddItem(item):
-                previous = self._last_item()
-                item_id = item.get("id") or self._new_id("item")
-                self._items[item_id] = None
-                yield ItemAdded({**item, "id": item_id}, previous)
+                yield self._items.add(item, self._new_id("item"))
             case TruncateItem(item_id, audio_end_ms):
-                yield self._truncate(item_id, audio_end_ms)
+                yield self._items.truncate(item_id, audio_end_ms)
             case DeleteItem(item_id):
-                yield self._delete(item_id)
+                yield self._items.delete(item_id)
             case Answer(speaks):
                 yield self._answer(speaks)
             case Cancel():
                 yield self._cancel()
+            case Interrupt():
+                yield from self._interrupt()
             case Refused():
                 yield request
             case _:
@@ -97,28 +103,31 @@ class PretendedModel:
 
     def finish(self, reply: Reply) -> ReplyEnded:
         """The reply has been given to its end."""
-        return self._end(reply, Ending.COMPLETED)
+        return self._end(reply, Ending.RATE_LIMITED if reply.refused else Ending.COMPLETED)
 
     def _hear(self, pcm: bytes) -> Iterator[Fact]:
-        self._buffered_ms += duration_ms(pcm, self._rate)
-        if self._settings.turn_detection is None:
-            return
-        for activity in self._vad.push(pcm):
+        self._buffered_ms += duration_ms(pcm, self._hears_hz)
+        if self._settings.turn_detection is not None:
+            yield from self._notice_all(self._vad.push(pcm))
+
+    def _notice_all(self, activities: Iterator[Activity]) -> Iterator[Fact]:
+        detection = self._settings.turn_detection
+        for activity in activities:
             match activity:
                 case Activity.STARTED:
-                    yield from self._speech_started()
+                    yield SpeechStarted(self._next_item, self._vad.heard_ms - BLOCK_MS)
+                    if detection is not None and detection.interrupts_response:
+                        yield from self._interrupt()
                 case Activity.STOPPED:
                     yield SpeechStopped(self._next_item, self._vad.heard_ms)
                     yield from self._commit()
-                    if self._settings.turn_detection.creates_response:
+                    if detection is not None and detection.creates_response:
                         yield self._answer(None)
                 case _:
                     assert_never(activity)
 
-    def _speech_started(self) -> Iterator[Fact]:
-        yield SpeechStarted(self._next_item, self._vad.heard_ms - BLOCK_MS)
-        detection = self._settings.turn_detection
-        if self._active is not None and detection is not None and detection.interrupts_response:
+    def _interrupt(self) -> Iterator[Fact]:
+        if self._active is not None:
             yield self._end(self._active, Ending.TURN_DETECTED)
 
     def _commit_by_hand(self) -> Iterator[Fact]:
@@ -132,8 +141,8 @@ class PretendedModel:
             yield from self._commit()
 
     def _commit(self) -> Iterator[Fact]:
-        item_id, previous = self._next_item, self._last_item()
-        self._items[item_id] = None
+        item_id, previous = self._next_item, self._items.last
+        self._items.put(item_id)
         self._next_item = self._new_id("item")
         self._forget_sound()
         yield Committed(item_id, previous)
@@ -151,15 +160,21 @@ class PretendedModel:
                 "conversation_already_has_active_response",
                 f"Conversation already has an active response in progress: {self._active.response_id}.",
             )
-        previous = self._last_item()
-        self._active = Reply(
-            response_id=self._new_id("resp"),
-            item_id=self._new_id("item"),
-            text=self._behaviour.reply(next(self._replies)),
-            speaks=self._settings.speaks if speaks is None else speaks,
-        )
-        self._items[self._active.item_id] = self._active
-        return ReplyStarted(self._active, previous)
+        previous, reply = self._items.last, self._next_reply(self._settings.speaks if speaks is None else speaks)
+        self._active = reply
+        self._items.put(reply.item_id, reply)
+        return ReplyStarted(reply, previous)
+
+    def _next_reply(self, speaks: bool) -> Reply:
+        number, limit = next(self._replies), self._behaviour.replies_until_limit
+        response_id, item_id = self._new_id("resp"), self._new_id("item")
+        if limit is not None and number >= limit:
+            return Reply(response_id, item_id, "", speaks, refused=True)
+        match self._behaviour.reply(number, self._settings.tools):
+            case ToolCall(name, arguments):
+                return Reply(response_id, item_id, arguments, speaks=False, call=Call(self._new_id("call"), name))
+            case str(text):
+                return Reply(response_id, item_id, text, speaks)
 
     def _cancel(self) -> Fact:
         if self._active is None:
@@ -169,25 +184,6 @@ class PretendedModel:
     def _end(self, reply: Reply, ending: Ending) -> ReplyEnded:
         self._active = None
         return ReplyEnded(reply, ending)
-
-    def _truncate(self, item_id: str, audio_end_ms: int) -> Fact:
-        reply = self._items.get(item_id)
-        if reply is None:
-            return Refused("item_truncate_invalid_item_id", f"Item '{item_id}' not found.", "item_id")
-        if audio_end_ms > reply.spoken_ms:
-            message = f"Audio content of {reply.spoken_ms}ms is already shorter than {audio_end_ms}ms"
-            return Refused("invalid_value", message, "audio_end_ms")
-        reply.spoken_ms = audio_end_ms
-        return ItemTruncated(item_id, audio_end_ms)
-
-    def _delete(self, item_id: str) -> Fact:
-        if item_id not in self._items:
-            return Refused("item_delete_invalid_item_id", f"Item '{item_id}' not found.", "item_id")
-        del self._items[item_id]
-        return ItemDeleted(item_id)
-
-    def _last_item(self) -> str | None:
-        return next(reversed(self._items), None)
 
     def _silence_ms(self) -> int:
         if self._behaviour.silence_ms is not None:

@@ -9,20 +9,25 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import trio
+from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
 from neko.testing.behaviour import Behaviour
 from neko.testing.bell import Bell
+from neko.testing.dialects import Opening
 from neko.testing.dialects.openai import OpenAI
+from neko.testing.handles import Handles
 from neko.testing.record import Handshake
 from neko.testing.refusal import refusal
 from neko.testing.session import ProviderSession
+from neko.testing.slow_pongs import SlowPongs
 from neko.testing.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from neko.testing.dialects import Dialect
+    from neko.testing.wire import MemoryStream
 
 HOST = "127.0.0.1"
 RECEIVE_BUFFER = 64 * 1024  # bytes; trio-websocket's own 4 KiB take several reads for one delta of speech
@@ -31,7 +36,16 @@ MESSAGES = 16  # a client that sends faster than it is heard is held back by TCP
 NOT_FOUND = 404
 JSON = (b"Content-Type", b"application/json")
 WELL_BEHAVED = Behaviour()
-DEFAULT_LIFE_S = 3600  # what `expires_at` announces when nothing else is asked for
+DEFAULT_LIFE_S = 3600  # what `expires_at` announces where neither the behaviour nor the dialect names a limit
+
+
+@frozen
+class _Accepted:
+    """An upgraded connection, and the behaviour of the moment when it came."""
+
+    connection: WebSocketConnection
+    handshake: Handshake
+    behaviour: Behaviour
 
 
 class Provider:
@@ -48,6 +62,7 @@ class Provider:
         self.handshakes: list[Handshake] = []
         self.open_sessions = 0
         self._dialect = dialect
+        self._handles = Handles()
         self._bell = Bell()
         self._next_block = 0
 
@@ -64,7 +79,7 @@ class Provider:
         """Waits until exactly so many sockets are open, those in their handshake included."""
         await self._bell.until(lambda: self.open_sessions == count)
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.SocketStream | MemoryStream) -> None:
         """One accepted connection to its end. A client that leaves in the middle of the handshake ends it at once."""
         self._count(1)
         handshake = trio.CancelScope()
@@ -74,18 +89,16 @@ class Provider:
                 with handshake:
                     accepted = await self._shake_hands(wire, nursery)
                 if accepted is not None:
-                    connection, session = accepted
-                    await session.run(connection, wire, self._take_blocks)
+                    await self._converse(accepted, wire)
                 nursery.cancel_scope.cancel()
         finally:
             self._count(-1)
 
-    async def _shake_hands(
-        self, wire: Wire, nursery: trio.Nursery
-    ) -> tuple[WebSocketConnection, ProviderSession] | None:
+    async def _shake_hands(self, wire: Wire, nursery: trio.Nursery) -> _Accepted | None:
         """None when the upgrade was refused, or the client did not wait for it."""
         behaviour = self.behaviour
-        request = await wrap_server_stream(nursery, wire, MESSAGES, MAX_MESSAGE, RECEIVE_BUFFER)
+        pongs = SlowPongs(wire, behaviour.pong_delay_s) if behaviour.pong_delay_s else None
+        request = await wrap_server_stream(nursery, pongs or wire, MESSAGES, MAX_MESSAGE, RECEIVE_BUFFER)
         handshake = _read(request)
         self.handshakes.append(handshake)
         self._bell.ring()
@@ -98,16 +111,25 @@ class Provider:
             connection = await request.accept(subprotocol=next(iter(handshake.subprotocols), None))
         except ConnectionClosed:
             return None
-        return connection, self._admit(handshake, behaviour)
+        if pongs is not None:
+            nursery.start_soon(pongs.answer, connection)
+        return _Accepted(connection, handshake, behaviour)
 
-    def _admit(self, handshake: Handshake, behaviour: Behaviour) -> ProviderSession:
-        name = str(len(self.sessions))
-        life_s = DEFAULT_LIFE_S if behaviour.expires_after_s is None else behaviour.expires_after_s
-        dialect = self._dialect(f"sess_{name}", handshake.query.get("model", ""), int(time.time() + life_s))
-        session = ProviderSession(handshake, dialect, behaviour, name)
+    async def _converse(self, accepted: _Accepted, wire: Wire) -> None:
+        name, behaviour = str(len(self.sessions)), accepted.behaviour
+        opening = self._opening(f"sess_{name}", accepted)
+        session = ProviderSession(accepted.handshake, self._dialect(opening), behaviour, name)
         self.sessions.append(session)
         self._bell.ring()
-        return session
+        try:
+            await session.run(accepted.connection, wire, self._take_blocks)
+        finally:
+            self._handles.closed(opening.session_id)
+
+    def _opening(self, session_id: str, accepted: _Accepted) -> Opening:
+        life_s = accepted.behaviour.expires_after_s
+        expires_at = int(time.time() + (self._dialect.max_session_s or DEFAULT_LIFE_S if life_s is None else life_s))
+        return Opening(session_id, accepted.handshake.query.get("model", ""), expires_at, self._handles)
 
     def _take_blocks(self, count: int) -> int:
         first = self._next_block
@@ -131,13 +153,16 @@ def _read(request: WebSocketRequest) -> Handshake:
 
 @asynccontextmanager
 async def open_provider(
-    behaviour: Behaviour = WELL_BEHAVED, dialect: type[Dialect] = OpenAI
+    behaviour: Behaviour = WELL_BEHAVED, dialect: type[Dialect] = OpenAI, port: int = 0
 ) -> AsyncIterator[Provider]:
-    """A provider on a free port of 127.0.0.1; leaving closes every socket.
+    """A provider on a port of 127.0.0.1, a free one for 0; leaving closes every socket.
 
     The tagged blocks that it speaks are numbered from 0 over all its sessions and replies.
+
+    Raises:
+        OSError: the port cannot be had.
     """
-    listeners = await trio.open_tcp_listeners(0, host=HOST)
+    listeners = await trio.open_tcp_listeners(port, host=HOST)
     port = listeners[0].socket.getsockname()[1]
     provider = Provider(f"ws://{HOST}:{port}{dialect.path}", behaviour, dialect)
     async with trio.open_nursery() as nursery:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-import orjson
 import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from neko.testing.bell import Bell
-from neko.testing.exchange import Event, Fact, Hear, Opened, Reply, ReplyEnded, ReplySound, ReplyStarted
-from neko.testing.mischief import Cut, Deafen, Fate, HangUp, Mischief
+from neko.testing.exchange import (
+    Event,
+    Expired,
+    Fact,
+    GoingAway,
+    HangUp,
+    Hear,
+    Opened,
+    Reply,
+    ReplyEnded,
+    ReplySound,
+    ReplyStarted,
+)
+from neko.testing.lifetime import live
+from neko.testing.mischief import Cut, Deafen, Fate, Mischief
 from neko.testing.model import PretendedModel
 from neko.testing.record import VANISHED, Ended, Handshake, Party
 from neko.testing.tagged import BLOCK_MS, TagReader
 from neko.testing.utterance import utter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from neko.testing.behaviour import Behaviour
     from neko.testing.dialects import Dialect
@@ -29,11 +41,17 @@ OUTBOX = 64  # facts; a client that does not read holds back the reply, as TCP w
 
 
 @frozen
+class _Frame:
+    kind: str
+    data: str | bytes
+
+
+@frozen
 class _Outgoing:
     """The events of one fact, which nothing separates, and the tagged blocks in them."""
 
-    frames: tuple[tuple[str, str], ...]
-    blocks: range
+    frames: tuple[_Frame | HangUp, ...]
+    blocks: range = range(0)
 
 
 class ProviderSession:
@@ -52,9 +70,9 @@ class ProviderSession:
         self.ended: Ended | None = None
         self._dialect = dialect
         self._behaviour = behaviour
-        self._model = PretendedModel(behaviour, dialect.settings, dialect.rate, name)
+        self._model = PretendedModel(behaviour, dialect.settings, dialect.hears_hz, name)
         self._mischief = Mischief(behaviour)
-        self._reader = TagReader(dialect.rate)
+        self._reader = TagReader(dialect.hears_hz)
         self._sound = bytearray()
         self._bell = Bell()
         self._speech = trio.CancelScope()  # of the reply that is being given
@@ -68,15 +86,15 @@ class ProviderSession:
 
     @property
     def audio(self) -> bytes:
-        """All sound that the client sent: PCM16 mono at the dialect's rate."""
+        """All sound that the client sent: PCM16 mono at the dialect's `hears_hz`."""
         return bytes(self._sound)
 
     def events(self, kind: str) -> list[Event]:
-        """Those of the client's events that have this type."""
-        return [event for event in self.got if event.get("type") == kind]
+        """Those of the client's events that the dialect calls so."""
+        return [event for event in self.got if self._dialect.kind(event) == kind]
 
     async def received(self, kind: str, count: int = 1) -> Event:
-        """Waits for the client's event number `count` of this type."""
+        """Waits for the client's event number `count` of this kind."""
         await self._bell.until(lambda: len(self.events(kind)) >= count)
         return self.events(kind)[count - 1]
 
@@ -93,10 +111,23 @@ class ProviderSession:
     async def emit(self, event: Event) -> None:
         """Sends any event.
 
-        Raises, as do `close` and `drop`:
+        Raises, as does all that follows:
             trio.ClosedResourceError, trio.BrokenResourceError: the session is over.
         """
-        await self._outbox.send(_Outgoing(_frames([event]), range(0)))
+        await self._outbox.send(_Outgoing((self._framed(event),)))
+
+    async def go_away(self, left_s: float) -> None:
+        """Announces the end, which does not come by itself."""
+        await self._tell(GoingAway(left_s))
+
+    async def expire(self) -> None:
+        """Ends the session as the dialect's sessions end, and waits for it."""
+        await self._tell(Expired())
+        await self.closed()
+
+    async def deafen(self) -> None:
+        """After what has been said so far the client is heard no more, and its pings are not answered."""
+        await self._outbox.send(Deafen())
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Closes after what has been said so far, and waits for the end."""
@@ -113,8 +144,7 @@ class ProviderSession:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen, connection, nursery, take_blocks)
-                if self._behaviour.expires_after_s is not None:
-                    nursery.start_soon(self._expire, self._behaviour.expires_after_s)
+                nursery.start_soon(live, self._behaviour, self._dialect.heartbeat_s, self._tell)
                 await self._write(connection, wire)
                 nursery.cancel_scope.cancel()
         finally:
@@ -129,11 +159,12 @@ class ProviderSession:
         await self._perform(Opened(), nursery, take_blocks)
         try:
             while True:
-                event, request = self._dialect.read(await connection.get_message())
-                self._record(event, request.pcm if isinstance(request, Hear) else b"")
-                # Lazily: each fact is decided when those before it have been told, since a reply may end meanwhile.
-                for fact in self._model.on(request):
-                    await self._perform(fact, nursery, take_blocks)
+                event, requests = self._dialect.read(await connection.get_message())
+                self._record(event, b"".join(request.pcm for request in requests if isinstance(request, Hear)))
+                for request in requests:
+                    # Lazily: each fact is decided when those before it have been told, since a reply may end meanwhile.
+                    for fact in self._model.on(request):
+                        await self._perform(fact, nursery, take_blocks)
         except ConnectionClosed:
             # When it is the writer that closes, it still waits for the closing handshake.
             if self._fate is None:
@@ -159,7 +190,7 @@ class ProviderSession:
         with scope:
             await trio.sleep(behaviour.first_delta_after_s)
             due = trio.current_time()
-            for facts in utter(reply, behaviour, self._dialect.rate, take_blocks):
+            for facts in utter(reply, behaviour, self._dialect.speaks_hz, take_blocks):
                 for fact in facts:
                     await self._tell(fact)
                 if behaviour.paced:
@@ -172,12 +203,11 @@ class ProviderSession:
 
     async def _tell(self, fact: Fact) -> None:
         blocks = fact.blocks if isinstance(fact, ReplySound) else range(0)
-        await self._outbox.send(_Outgoing(_frames(self._dialect.write(fact)), blocks))
+        await self._outbox.send(_Outgoing(tuple(map(self._framed, self._dialect.write(fact))), blocks))
 
-    async def _expire(self, after_s: float) -> None:
-        await trio.sleep(after_s)
-        await self._outbox.send(_Outgoing(_frames(self._dialect.expired()), range(0)))
-        await self._outbox.send(HangUp(1001, "session expired"))
+    def _framed(self, event: Event | HangUp) -> _Frame | HangUp:
+        # Now, because an event may show the session object, which the client's next event changes.
+        return event if isinstance(event, HangUp) else _Frame(self._dialect.kind(event), self._dialect.frame(event))
 
     async def _write(self, connection: WebSocketConnection, wire: Wire) -> None:
         try:
@@ -191,14 +221,20 @@ class ProviderSession:
         if not isinstance(item, _Outgoing):
             await self._meet(item, connection, wire)
             return
-        for kind, frame in item.frames:
-            passed = self._mischief.pass_on(kind, frame)
-            if passed is not None:
-                await connection.send_message(passed)
-                self._spoken(item.blocks)
-            await self._meet(self._mischief.fate(self._spoken_ms), connection, wire)
+        for frame in item.frames:
+            if isinstance(frame, HangUp):
+                await self._meet(frame, connection, wire)
+            else:
+                await self._pass_on(frame, item.blocks, connection)
+                await self._meet(self._mischief.fate(self._spoken_ms), connection, wire)
             if self._fate is not None:
                 return
+
+    async def _pass_on(self, frame: _Frame, blocks: range, connection: WebSocketConnection) -> None:
+        passed = self._mischief.pass_on(frame.kind, frame.data)
+        if passed is not None:
+            await connection.send_message(passed)
+            self._spoken(blocks)
 
     def _spoken(self, blocks: range) -> None:
         self._spoken_ms += len(blocks) * BLOCK_MS
@@ -220,10 +256,6 @@ class ProviderSession:
                 wire.go_deaf()
             case _:
                 assert_never(fate)
-
-
-def _frames(events: Iterable[Event]) -> tuple[tuple[str, str], ...]:
-    return tuple((event.get("type", ""), orjson.dumps(event).decode()) for event in events)
 
 
 def _left(connection: WebSocketConnection) -> Ended:

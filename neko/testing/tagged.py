@@ -9,6 +9,7 @@ themselves, whatever chunks they come in and wherever the sound was cut.
 from __future__ import annotations
 
 from functools import cache
+from itertools import takewhile
 from typing import TypeAlias
 
 import numpy as np
@@ -34,12 +35,13 @@ _BITS_PER_TONE = 2
 _WORD = 1 << (_BITS_PER_TONE * len(_TONES))
 _SPREAD = 0x9E3779B97F4B  # odd, so that it has an inverse; the golden ratio mixes neighbouring numbers well
 _GATHER = pow(_SPREAD, -1, _WORD)
-_WEIGHTS = [1 << (_BITS_PER_TONE * tone) for tone in range(len(_TONES))]
+_WEIGHTS = np.array([1 << (_BITS_PER_TONE * tone) for tone in range(len(_TONES))], dtype=np.uint64)
 # Newman's phases: without them the tones of a number with equal bits would all peak at once.
 _START = np.exp(1j * np.pi * (_TONES - _TONES[0]) ** 2 / len(_TONES))
 # Root mean square distance from the nearest of the four phases. Clean blocks stay below 0.1 and a block read two
 # samples off at 48 kHz below 0.5; sound that is no tag comes to 0.5 and more.
 _MAX_DISTANCE = 0.4
+_AT_ONCE = 50  # blocks; more would be read in vain when the first of them is none
 
 Samples: TypeAlias = NDArray[np.int16]
 
@@ -81,7 +83,7 @@ def tag(first: int, count: int, rate: int, *, voiced: bool = True) -> bytes:
         raise ValueError(f"blocks are numbered from 0 to {MAX_BLOCKS - 1}")
     shape = _shape(rate)
     words = np.array([(index * _SPREAD) % _WORD for index in range(first, first + count)], dtype=np.uint64)
-    digits = (words[:, None] // np.array(_WEIGHTS, dtype=np.uint64)) % 4
+    digits = (words[:, None] // _WEIGHTS) % 4
     phases = ((1 - 2.0 * (digits & 1)) + 1j * (1 - 2.0 * (digits >> 1))) / np.sqrt(2)
     sound = (phases @ shape.tones).real * (VOICED if voiced else UNVOICED)
     pcm: bytes = np.round(sound).astype("<i2").tobytes()
@@ -114,10 +116,10 @@ class TagReader:
         size = self._shape.samples
         found: list[int] = []
         while len(self._sound) >= self._start + size:
-            index = self._read(self._sound[self._start : self._start + size])
-            if index is not None:
-                found.append(index)
-                self._go_on(self._start + size)
+            run = self._read()
+            if run:
+                found += run
+                self._go_on(self._start + len(run) * size)
             elif not self._resync():
                 break
         return found
@@ -133,9 +135,13 @@ class TagReader:
         kept = min(at, 2 * self._shape.guard)
         self._sound, self._start = self._sound[at - kept :], kept
 
-    def _read(self, block: Samples) -> int | None:
-        phases, distance = _phases(block[None, self._shape.inner])
-        return _index(phases[0]) if distance[0] <= _MAX_DISTANCE else None
+    def _read(self) -> list[int]:
+        """The blocks that follow each other without a gap from where the next one is expected."""
+        size = self._shape.samples
+        count = min((len(self._sound) - self._start) // size, _AT_ONCE)
+        blocks = self._sound[self._start : self._start + count * size].reshape(count, size)
+        phases, distance = _phases(blocks[:, self._shape.inner])
+        return list(takewhile(lambda index: index >= 0, _indices(phases, distance).tolist()))
 
     def _resync(self) -> bool:
         """Moves on to where a block may begin; False when that takes more sound."""
@@ -155,11 +161,11 @@ class TagReader:
         size, guard = self._shape.samples, self._shape.guard
         reach = self._sound[guard : self._start + 2 * size - guard]
         phases, distance = _phases(np.lib.stride_tricks.sliding_window_view(reach, size - 2 * guard))
-        for at in np.flatnonzero(distance <= _MAX_DISTANCE):
-            if _index(phases[at]) is not None:
-                # Its neighbours can be read too; the exact start is where the phases fit best.
-                return int(at + np.argmin(distance[at : at + guard]))
-        return None
+        readable = np.flatnonzero(_indices(phases, distance) >= 0)
+        if not len(readable):
+            return None
+        # Its neighbours can be read too; the exact start is where the phases fit best.
+        return int(readable[0] + np.argmin(distance[readable[0] : readable[0] + guard]))
 
 
 def _phases(inner: Samples) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
@@ -173,8 +179,10 @@ def _phases(inner: Samples) -> tuple[NDArray[np.complex128], NDArray[np.float64]
     return tones, distance
 
 
-def _index(tones: NDArray[np.complex128]) -> int | None:
-    digits = (tones.real < 0) + 2 * (tones.imag < 0)
-    word = sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True))
-    index = (word * _GATHER) % _WORD
-    return index if index < MAX_BLOCKS else None
+def _indices(tones: NDArray[np.complex128], distance: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Of each row: the number in it, or -1 where there is none."""
+    digits = (tones.real < 0) + 2 * (tones.imag < 0).astype(np.uint64)
+    # Wrapping at 2**64 leaves the lower 48 bits of the product as they are.
+    indices = (digits @ _WEIGHTS * np.uint64(_GATHER)) % np.uint64(_WORD)
+    sound = (distance <= _MAX_DISTANCE) & (indices < MAX_BLOCKS)
+    return np.where(sound, indices.astype(np.int64), -1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neko.audio.pcm import bytes_for, pieces
+from neko.audio.pcm import BYTES_PER_SAMPLE, bytes_for
 from neko.testing.tagged import BLOCK_MS
 
 if TYPE_CHECKING:
@@ -40,9 +40,15 @@ class EnergyVad:
         block = bytes_for(BLOCK_MS, self._rate)
         whole = len(pcm) - len(pcm) % block
         self._unjudged = pcm[whole:]
-        for piece in pieces(pcm[:whole], BLOCK_MS, self._rate):
+        for loudness in _rms(pcm[:whole], block):
             self.heard_ms += BLOCK_MS
-            yield from self._judge(_rms(piece) >= THRESHOLD_RMS)
+            yield from self._judge(loudness >= THRESHOLD_RMS)
+
+    def end(self) -> Iterator[Activity]:
+        """No more sound will come: whoever speaks has stopped."""
+        if self._quiet_ms is not None:
+            self._quiet_ms = None
+            yield Activity.STOPPED
 
     def reset(self) -> None:
         """Nobody speaks any more, as after a commit or a clear by hand."""
@@ -60,6 +66,7 @@ class EnergyVad:
                 yield Activity.STOPPED
 
 
-def _rms(pcm: bytes) -> float:
-    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
-    return float(np.sqrt(samples @ samples / len(samples)))
+def _rms(pcm: bytes, block: int) -> list[float]:
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64).reshape(-1, block // BYTES_PER_SAMPLE)
+    loudness: list[float] = np.sqrt((samples * samples).mean(axis=1)).tolist()
+    return loudness

@@ -1,4 +1,4 @@
-"""One accepted TCP connection: it tells when the peer has left, and can be cut or go dead on request."""
+"""One accepted connection: it tells when the peer has left, and can be cut or go dead on request."""
 
 from __future__ import annotations
 
@@ -11,16 +11,35 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import trio.testing
+
+    MemoryStream = trio.StapledStream[trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream]
+
 _RESET_AT_ONCE = struct.pack("ii", 1, 0)  # l_onoff, l_linger: closing answers with RST instead of FIN
 
 
+def reset_on_close(stream: trio.SocketStream) -> None:
+    """From now on closing resets the connection instead of ending it."""
+    stream.socket.setsockopt(SOL_SOCKET, SO_LINGER, _RESET_AT_ONCE)
+
+
+def _break_off(stream: trio.SocketStream | MemoryStream) -> None:
+    if isinstance(stream, trio.SocketStream):
+        reset_on_close(stream)
+        stream.socket.close()
+    else:
+        # The nearest to a reset that there is in memory: the peer reads an end that no close frame announced.
+        stream.send_stream.close()
+        stream.receive_stream.close()
+
+
 class Wire(trio.abc.Stream):
-    """A socket stream that somebody keeps reading from.
+    """A stream that somebody keeps reading from.
 
     `on_end` is called, once, when it is over: as soon as the peer's end or reset has been read, or we closed it.
     """
 
-    def __init__(self, stream: trio.SocketStream, on_end: Callable[[], None]) -> None:
+    def __init__(self, stream: trio.SocketStream | MemoryStream, on_end: Callable[[], None]) -> None:
         self._stream = stream
         self._on_end = on_end
         self._deaf = False
@@ -62,5 +81,4 @@ class Wire(trio.abc.Stream):
     def cut(self) -> None:
         """Resets the connection in the middle of whatever it was doing."""
         self._ended()
-        self._stream.socket.setsockopt(SOL_SOCKET, SO_LINGER, _RESET_AT_ONCE)
-        self._stream.socket.close()
+        _break_off(self._stream)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pybase64
 
-from neko.testing.exchange import Ending, Event, Reply
+from neko.testing.exchange import Call, Ending, Event, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 PCM = {"type": "audio/pcm", "rate": 24_000}
 
@@ -79,8 +79,10 @@ def error(code: str, message: str, param: str | None, event_id: str | None) -> E
 
 
 def reply_started(reply: Reply, previous: str | None) -> Iterator[Event]:
-    item = _message(reply.item_id, "assistant", "in_progress", [])
     yield {"type": "response.created", "response": _response(reply, "in_progress", None, [])}
+    if reply.refused:
+        return
+    item = _output(reply, "in_progress", [])
     yield {
         "type": "response.output_item.added",
         "response_id": reply.response_id,
@@ -88,8 +90,9 @@ def reply_started(reply: Reply, previous: str | None) -> Iterator[Event]:
         "item": item,
     }
     yield {"type": "conversation.item.added", "previous_item_id": previous, "item": item}
-    part = {"type": "audio", "transcript": ""} if reply.speaks else {"type": "text", "text": ""}
-    yield {"type": "response.content_part.added", **_where(reply), "part": part}
+    if reply.call is None:
+        part = {"type": "audio", "transcript": ""} if reply.speaks else {"type": "text", "text": ""}
+        yield {"type": "response.content_part.added", **_where(reply), "part": part}
 
 
 def sound(reply: Reply, pcm: bytes) -> Event:
@@ -101,8 +104,28 @@ def words(reply: Reply, text: str) -> Event:
     return {"type": kind, **_where(reply), "delta": text}
 
 
+def arguments(reply: Reply, call: Call, text: str) -> Event:
+    return {"type": "response.function_call_arguments.delta", **_calling(reply, call), "delta": text}
+
+
 def reply_ended(reply: Reply, ending: Ending) -> Iterator[Event]:
-    whole = ending is Ending.COMPLETED
+    status, details = _status(ending)
+    output: list[Event] = []
+    if not reply.refused:
+        content = yield from _content_done(reply)
+        output = [_output(reply, "completed" if ending is Ending.COMPLETED else "incomplete", content)]
+        yield {"type": "conversation.item.done", "previous_item_id": None, "item": output[0]}
+        where = {"response_id": reply.response_id, "output_index": 0}
+        yield {"type": "response.output_item.done", **where, "item": output[0]}
+    yield {"type": "response.done", "response": _response(reply, status, details, output)}
+
+
+def _content_done(reply: Reply) -> Generator[Event, None, list[Event]]:
+    """Tells that nothing more comes to a reply's item, and returns its content."""
+    if reply.call is not None:
+        kind, call = "response.function_call_arguments.done", reply.call
+        yield {"type": kind, **_calling(reply, call), "name": call.name, "arguments": reply.said}
+        return []
     where = _where(reply)
     if reply.speaks:
         yield {"type": "response.output_audio.done", **where}
@@ -112,17 +135,35 @@ def reply_ended(reply: Reply, ending: Ending) -> Iterator[Event]:
         yield {"type": "response.output_text.done", **where, "text": reply.said}
         part = {"type": "text", "text": reply.said}
     yield {"type": "response.content_part.done", **where, "part": part}
-    content = [{"type": f"output_{part['type']}"} | {k: v for k, v in part.items() if k != "type"}]
-    item = _message(reply.item_id, "assistant", "completed" if whole else "incomplete", content)
-    yield {"type": "conversation.item.done", "previous_item_id": None, "item": item}
-    yield {"type": "response.output_item.done", "response_id": reply.response_id, "output_index": 0, "item": item}
-    status = "completed" if whole else "cancelled"
-    details = None if whole else {"type": "cancelled", "reason": str(ending)}
-    yield {"type": "response.done", "response": _response(reply, status, details, [item])}
+    return [{**part, "type": f"output_{part['type']}"}]
+
+
+def _status(ending: Ending) -> tuple[str, Event | None]:
+    match ending:
+        case Ending.COMPLETED:
+            return "completed", None
+        case Ending.CLIENT_CANCELLED | Ending.TURN_DETECTED:
+            return "cancelled", {"type": "cancelled", "reason": str(ending)}
+        case Ending.RATE_LIMITED:
+            what = {"type": "requests", "code": str(ending), "message": "Rate limit reached for requests."}
+            return "failed", {"type": "failed", "error": what}
 
 
 def _where(reply: Reply) -> Event:
     return {"response_id": reply.response_id, "item_id": reply.item_id, "output_index": 0, "content_index": 0}
+
+
+def _calling(reply: Reply, call: Call) -> Event:
+    where = {"response_id": reply.response_id, "item_id": reply.item_id, "output_index": 0}
+    return where | {"call_id": call.call_id}
+
+
+def _output(reply: Reply, status: str, content: list[Event]) -> Event:
+    """The item that a reply makes in the conversation."""
+    if reply.call is None:
+        return _message(reply.item_id, "assistant", status, content)
+    item = {"id": reply.item_id, "object": "realtime.item", "type": "function_call", "status": status}
+    return item | {"call_id": reply.call.call_id, "name": reply.call.name, "arguments": reply.said}
 
 
 def _message(item_id: str, role: str, status: str, content: list[Event]) -> Event:
