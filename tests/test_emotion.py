@@ -10,7 +10,8 @@ from neko.conversation.emotion import EmotionTags
 
 
 def told(pieces: list[str]) -> tuple[str, list[str]]:
-    tags, text, emotions = EmotionTags(), "", []
+    tags, text = EmotionTags(), ""
+    emotions: list[str] = []
     for part in [*(tags.push(piece) for piece in pieces), tags.flush()]:
         text += part.text
         emotions += part.emotions

@@ -34,6 +34,13 @@ def test_words_are_heard_whole_and_in_time(now: float, text: str) -> None:
     assert spoken().heard_text(now) == text
 
 
+def test_of_nothing_nothing_was_heard() -> None:
+    playout = Playout()
+    assert playout.heard_text(1.0) == ""
+    playout.sent(500, 1.0)
+    assert playout.heard_text(1.2) == ""
+
+
 def test_writing_without_spaces_is_cut_where_it_is() -> None:
     playout = Playout()
     playout.told("今日は天気がいい")

@@ -28,10 +28,13 @@ from neko.testing import Chat, ChatReply
 from neko.testing import open_chat as open_fake_chat
 
 
+HI = Line("user", "Hi")
+
+
 @asynccontextmanager
 async def session(fake: Chat) -> AsyncIterator[OmniOfflineClient]:
     endpoint = ChatEndpoint(fake.url, "qwen3:4b", "secret")
-    async with open_chat(endpoint) as model, open_offline(model, "You are Mimi.") as client:
+    async with open_chat(endpoint) as model, open_offline(model, "You are Mimi.", [HI]) as client:
         yield client
 
 
@@ -48,7 +51,7 @@ def told(fake: Chat, number: int) -> list[tuple[str, object]]:
 
 async def test_a_turn_is_streamed_and_remembered() -> None:
     async with open_fake_chat(ChatReply(pieces=("Hel", "lo."))) as fake, session(fake) as client:
-        await client.prime([Line("user", "Hi"), Line("assistant", "Hi you!")])
+        await client.prime([Line("assistant", "Hi you!")])
         await client.send(Say("Are you there?", "q1"))
         events = await events_until_done(client)
         reply_id = events[0].reply_id if isinstance(events[0], ReplyStarted) else ""
@@ -83,7 +86,7 @@ async def test_an_interruption_hangs_up_and_remembers_what_was_heard() -> None:
         await fake.streams(0)
         await client.send(Say("Stop."))
         await events_until_done(client)
-        assert told(fake, 1)[1:] == [("user", "Count."), ("assistant", "One"), ("user", "Stop.")]
+        assert told(fake, 1)[2:] == [("user", "Count."), ("assistant", "One"), ("user", "Stop.")]
 
 
 async def test_an_interruption_after_the_reply_shortens_it() -> None:
@@ -94,7 +97,7 @@ async def test_an_interruption_after_the_reply_shortens_it() -> None:
         await client.send(Interrupt(started.reply_id, None, running=False, heard_ms=300, heard_text="One two"))
         await client.send(Say("Go on."))
         await events_until_done(client)
-        assert told(fake, 1)[1:] == [("user", "Count."), ("assistant", "One two"), ("user", "Go on.")]
+        assert told(fake, 1)[2:] == [("user", "Count."), ("assistant", "One two"), ("user", "Go on.")]
 
 
 async def test_news_and_pictures_are_told() -> None:
@@ -102,7 +105,7 @@ async def test_news_and_pictures_are_told() -> None:
         await client.send(See("data:image/png;base64,AAAA"))
         await client.send(Tell("The tea is ready."))
         await events_until_done(client)
-        assert told(fake, 0)[1:] == [
+        assert told(fake, 0)[2:] == [
             ("user", [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]),
             ("system", "The tea is ready."),
         ]

@@ -35,7 +35,7 @@ from neko.realtime.session import (
 )
 from neko.testing import Behaviour, Provider, TagReader, open_provider, silence, tag
 
-SETUP = Setup("You are Mimi.", "default", "en", "gpt-realtime")
+SETUP = Setup("You are Mimi.", "default", "en", "gpt-realtime", [Line("user", "Hi")])
 MIC_HZ, MODEL_HZ = 16_000, 24_000
 
 
@@ -60,7 +60,7 @@ async def events_until_done(client: OmniRealtimeClient) -> list[ModelEvent]:
 
 async def test_a_session_is_what_it_was_set_up_to_be() -> None:
     async with open_provider() as provider, session(provider) as client:
-        await client.prime([Line("user", "Hi"), Line("assistant", "Hello you!")])
+        await client.prime([Line("assistant", "Hello you!")])
         await client.send(Say("What is new?", "q1"))
         theirs = await provider.session()
         await theirs.received("response.create")
@@ -128,7 +128,7 @@ async def test_news_is_told_as_a_system_message() -> None:
         await client.send(Tell("The tea is ready."))
         theirs = await provider.session()
         await theirs.received("response.create")
-        assert theirs.events("conversation.item.create")[0]["item"]["role"] == "system"
+        assert theirs.events("conversation.item.create")[-1]["item"]["role"] == "system"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ async def test_twenty_that_leave_in_the_handshake_leave_no_socket() -> None:
     ("behaviour", "words"),
     [
         (Behaviour(expires_after_s=0.05), "maximum duration"),
-        (Behaviour(dies_after_events=3, close_code=1011, close_reason="oops"), "1011 oops"),
+        (Behaviour(dies_after_events=5, close_code=1011, close_reason="oops"), "1011 oops"),
         (Behaviour(drops_after_ms=40), "1006"),
     ],
 )
@@ -208,7 +208,7 @@ async def test_a_session_that_ends_by_itself_is_lost_with_its_reason(behaviour: 
 
 
 async def test_garbage_from_a_provider_is_passed_over() -> None:
-    async with open_provider(Behaviour(garbage_after=4)) as provider, session(provider) as client:
+    async with open_provider(Behaviour(garbage_after=6)) as provider, session(provider) as client:
         await client.send(Say("Hello?"))
         [*_, done] = await events_until_done(client)
         assert isinstance(done, ReplyDone)

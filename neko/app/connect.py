@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from neko.app.embedded import Embedded, Warm
 from neko.config.errors import ConfigError
@@ -22,7 +22,7 @@ from neko.realtime.dialects.openai import OpenAiDialect
 from neko.realtime.errors import KeyRejected, NotReady, VoiceUnavailable
 from neko.realtime.omni_offline import open_offline
 from neko.realtime.omni_realtime import open_realtime
-from neko.realtime.session import ModelSession
+from neko.realtime.session import Line, ModelSession
 from neko.tts.errors import VoiceError
 from neko.tts.thread import speak
 from neko.tts.worker import get_tts_worker
@@ -42,21 +42,21 @@ class Adapters:
     voices: trio.CapacityLimiter
     local_url: str  # the embedded provider's own WebSocket
     token: str | None  # that our own door asks for
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
 
     @asynccontextmanager
-    async def connect(self, snapshot: Snapshot, mode: InputMode) -> AsyncIterator[ModelSession]:
+    async def connect(self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
         """A session as the snapshot wants it; closed when the context is left. Raises `ProviderError`."""
         self.voice(snapshot, mode)  # a voice that cannot be had is known before anybody listens
         provider = snapshot.provider if mode is InputMode.AUDIO else snapshot.text_provider
         match provider.kind:
             case ProviderKind.LOCAL:
-                opened = self._local(snapshot, mode)
+                opened = self._local(snapshot, mode, lines)
             case ProviderKind.CHAT:
-                opened = self._chat(snapshot, provider)
+                opened = self._chat(snapshot, provider, lines)
             case ProviderKind.OPENAI:
                 url, model = provider.url or OPENAI_URL, provider.model or OPENAI_MODEL
-                opened = self._realtime(snapshot, url, model, self._key(provider))
+                opened = self._realtime(snapshot, lines, url, model, self._key(provider))
             case ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
                 raise NotReady(f"this version does not speak {provider.kind} yet; accepted: openai, local, chat")
         async with opened as session:
@@ -84,27 +84,30 @@ class Adapters:
         return "embedded" if importlib.util.find_spec("hibari") else None
 
     @asynccontextmanager
-    async def _local(self, snapshot: Snapshot, mode: InputMode) -> AsyncIterator[ModelSession]:
+    async def _local(self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
         warm = await self.embedded.warm()
         with _as_provider_error():
             warm.voice.open_voice(snapshot.character.voice)
         if mode is InputMode.TEXT:
-            async with open_offline(warm.chat, snapshot.character.prompt) as offline:
+            async with open_offline(warm.chat, snapshot.character.prompt, lines) as offline:
+                await offline.warm()
                 yield offline
         else:
-            async with self._realtime(snapshot, self.local_url, LOCAL_MODEL, self.token) as session:
+            async with self._realtime(snapshot, lines, self.local_url, LOCAL_MODEL, self.token) as session:
                 yield session
 
     @asynccontextmanager
-    async def _chat(self, snapshot: Snapshot, provider: Provider) -> AsyncIterator[ModelSession]:
+    async def _chat(self, snapshot: Snapshot, provider: Provider, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
         endpoint = ChatEndpoint(provider.url, provider.model, self._key(provider))
-        async with open_chat(endpoint) as chat, open_offline(chat, snapshot.character.prompt) as session:
+        async with open_chat(endpoint) as chat, open_offline(chat, snapshot.character.prompt, lines) as session:
             yield session
 
     @asynccontextmanager
-    async def _realtime(self, snapshot: Snapshot, url: str, model: str, key: str | None) -> AsyncIterator[ModelSession]:
+    async def _realtime(
+        self, snapshot: Snapshot, lines: Sequence[Line], url: str, model: str, key: str | None
+    ) -> AsyncIterator[ModelSession]:
         character = snapshot.character
-        setup = Setup(character.prompt, character.voice, character.language, model)
+        setup = Setup(character.prompt, character.voice, character.language, model, lines)
         dialect = OpenAiDialect(speaks=character.tts == NATIVE)
         async with open_realtime(dialect, setup, url, key) as session:
             yield session

@@ -44,7 +44,7 @@ class Playout:
         Words whose sound has not begun were not heard.
         """
         heard = self.heard_ms(now)
-        ends = [*self._marks[1:], (self.sent_ms, len(self.text))]
+        ends = [*self._marks, (self.sent_ms, len(self.text))][1:]
         for (from_ms, begin), (to_ms, end) in zip(self._marks, ends, strict=True):
             if heard <= from_ms:
                 return self.text[:begin].rstrip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
+from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from math import inf
 from typing import Any, assert_never
@@ -16,6 +17,7 @@ from neko.conversation.history import History
 from neko.nurseries.inbox import Inbox
 from neko.nurseries.outbox import Farewell, Goodbye, Outbox, Subscription
 from neko.nurseries.ports import Ports
+from neko.nurseries.recap import recap
 from neko.nurseries.session import Ending, Session
 from neko.nurseries.slot import Plan
 from neko.nurseries.turn import Turn
@@ -31,6 +33,7 @@ CALLBACKS = 100  # agent results that wait to be told; the oldest makes room
 STARTS = 8  # sessions asked for and not begun; each replaces the one before, so that more cannot be of use
 TAKEN_OVER = 4001
 SERVICE_RESTART = 1012
+BUG_DETAILS = "Something went wrong here; start the session again."
 DRAIN_DETAILS = "The server is closing; what is being said is said to its end. Connect again in a moment."
 AGENT_NEWS = "Tell the person now, in your own words and manner: {}"
 
@@ -250,7 +253,8 @@ class LLMSessionManager:
     async def _begin(self, input_mode: InputMode, *, new: bool) -> None:
         if new:
             self.history.mark_new()
-        plan = Plan(self._config.snapshot(self.lanlan_name), input_mode)
+        snapshot = self._config.snapshot(self.lanlan_name)
+        plan = Plan(snapshot, input_mode, recap(snapshot, self.history))
         session = Session(plan, self._ports, self._inbox, self._outbox, self.history, lambda: self.language)
         after, self._previous, self._session = self._previous, session.over, session
         await self._asked.send((session, after))
@@ -258,23 +262,24 @@ class LLMSessionManager:
     async def _host(self, session: Session, after: trio.Event) -> None:
         try:
             await after.wait()
-            await self._run(session)
+            if not await self._without_bugs(session, session.run):
+                session.ending = Ending.BY_SERVER
+                await self._outbox.send(Status(StatusCode.SERVER_ERROR, BUG_DETAILS))
             self._forget(session)
-            await session.farewell()
+            await self._without_bugs(session, session.farewell)
         finally:
             session.over.set()
         if self._client is None and self._session is None:
             self._outbox.close()
 
-    async def _run(self, session: Session) -> None:
+    async def _without_bugs(self, session: Session, step: Callable[[], Awaitable[None]]) -> bool:
+        """A bug ends one conversation, and nothing else."""
         try:
-            await session.run()
-        except Exception:  # a bug ends one conversation, and nothing else
+            await step()
+        except Exception:
             log.exception("session.bug", character=self.lanlan_name, session=session.id)
-            session.ending = Ending.BY_SERVER
-            await self._outbox.send(
-                Status(StatusCode.SERVER_ERROR, "Something went wrong here; start the session again.")
-            )
+            return False
+        return True
 
     def _discard(self, session: Session | None, ending: Ending = Ending.DISCARDED) -> None:
         if session is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import trio
@@ -10,10 +10,10 @@ from attrs import frozen
 
 from neko.config.snapshot import Snapshot
 from neko.protocol.client import InputMode
-from neko.realtime.session import ModelSession
+from neko.realtime.session import Line, ModelSession
 
-Connect = Callable[[Snapshot, InputMode], AbstractAsyncContextManager[ModelSession]]
-"""A connected model session; raises `ProviderError`."""
+Connect = Callable[[Snapshot, InputMode, Sequence[Line]], AbstractAsyncContextManager[ModelSession]]
+"""A connected model session that was told these lines and is ready to answer at once; raises `ProviderError`."""
 
 Speak = Callable[["trio.MemoryReceiveChannel[str]", "trio.MemorySendChannel[bytes]"], Awaitable[None]]
 """Speaks phrases until their channel ends, as PCM16 mono at `Voice.hz`; closes both channels."""

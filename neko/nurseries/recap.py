@@ -9,11 +9,11 @@ from neko.realtime.session import Line
 TOLD = 40  # utterances; about 2,000 tokens, half of the smallest context that a model here has
 
 
-def recap(snapshot: Snapshot, history: History) -> list[Line]:
+def recap(snapshot: Snapshot, history: History) -> tuple[Line, ...]:
     """The character's examples, which show its manner, then the youngest utterances of this context, word for word."""
-    lines = [
+    manner = (
         line
         for example in snapshot.character.examples
         for line in (Line("user", example.user), Line("assistant", example.character))
-    ]
-    return lines + [Line(utterance.role, utterance.text) for utterance in history.context()[-TOLD:]]
+    )
+    return (*manner, *(Line(utterance.role, utterance.text) for utterance in history.context()[-TOLD:]))

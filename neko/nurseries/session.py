@@ -18,7 +18,6 @@ from neko.nurseries.inbox import Inbox
 from neko.nurseries.listening import Listening
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
-from neko.nurseries.recap import recap
 from neko.nurseries.slot import Plan, Slot, run_model_session
 from neko.nurseries.turns import Turns
 from neko.protocol.client import InputMode
@@ -159,11 +158,10 @@ class Session:
                 nursery.start_soon(self._conduct.run)
 
     async def _start(self, nursery: trio.Nursery) -> Slot | None:
-        """The model session, told what was said before; None when it did not come up and the client knows."""
+        """The model session; None when it did not come up and the client knows."""
         try:
             with trio.fail_after(START_WITHIN):
                 slot: Slot = await nursery.start(run_model_session, self.ports.connect, self.plan, self)
-                await slot.session.prime(recap(self.plan.snapshot, self.history))
         except ProviderError as error:
             await self._failed(error.code, error.details)
         except trio.TooSlowError:

@@ -12,7 +12,7 @@ from neko.config.snapshot import Snapshot
 from neko.nurseries.ports import Connect
 from neko.protocol.client import InputMode
 from neko.realtime.errors import ProviderError
-from neko.realtime.session import Hear, ModelEvent, ModelSession
+from neko.realtime.session import Hear, Line, ModelEvent, ModelSession
 
 
 @frozen
@@ -21,6 +21,7 @@ class Plan:
 
     snapshot: Snapshot
     mode: InputMode
+    lines: tuple[Line, ...] = field(default=(), repr=False)  # what was said before it
 
 
 @define(eq=False)
@@ -68,7 +69,7 @@ async def run_model_session(
     slot: Slot | None = None
     with trio.CancelScope() as scope:
         try:
-            async with connect(plan.snapshot, plan.mode) as session:
+            async with connect(plan.snapshot, plan.mode, plan.lines) as session:
                 slot = Slot(session, plan, scope)
                 task_status.started(slot)
                 while True:

@@ -54,21 +54,18 @@ class OmniOfflineClient:
 
     facts = Facts(hears_hz=None, speaks_hz=None)
 
-    def __init__(
-        self,
-        model: Replies,
-        instructions: str,
-    ) -> None:
+    def __init__(self, model: Replies, instructions: str, lines: Sequence[Line]) -> None:
         self.id = f"text_{uuid4().hex[:12]}"
         self._model = model
         self._messages: list[Message] = [{"role": "system", "content": instructions}]
+        self._messages += [_message(line) for line in lines]
         self._ask, self._asked = trio.open_memory_channel[_Question](QUESTIONS)
         self._emit, self._events = trio.open_memory_channel[ModelEvent](EVENTS)
         self._answering: tuple[str, trio.CancelScope] | None = None
         self._answers: dict[str, Message] = {}  # the last one, by its reply
 
     async def prime(self, lines: Sequence[Line]) -> None:
-        self._messages += [{"role": line.role, "content": line.text} for line in lines]
+        self._messages += [_message(line) for line in lines]
 
     async def send(self, command: ModelCommand) -> None:
         match command:
@@ -87,6 +84,11 @@ class OmniOfflineClient:
 
     async def receive(self) -> ModelEvent:
         return await self._events.receive()
+
+    async def warm(self) -> None:
+        """Has a model of one's own read the prompt before the first question. Raises `ProviderError`."""
+        async with self._model.reply(tuple(self._messages)) as pieces:
+            await anext(pieces, None)
 
     async def answer(self) -> None:
         """Answers the questions in order until cancelled."""
@@ -127,10 +129,14 @@ class OmniOfflineClient:
             self._messages.append({"role": "assistant", "content": cut.heard_text})
 
 
+def _message(line: Line) -> Message:
+    return {"role": line.role, "content": line.text}
+
+
 @asynccontextmanager
-async def open_offline(model: Replies, instructions: str) -> AsyncIterator[OmniOfflineClient]:
-    """A text session on `model`; leaving the context stops what is being answered."""
-    client = OmniOfflineClient(model, instructions)
+async def open_offline(model: Replies, instructions: str, lines: Sequence[Line]) -> AsyncIterator[OmniOfflineClient]:
+    """A text session on `model` that was told `lines`; leaving the context stops what is being answered."""
+    client = OmniOfflineClient(model, instructions, lines)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.answer)
         yield client

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from neko.realtime.errors import ProviderError
 from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent
@@ -19,6 +19,7 @@ class Setup:
     voice: str
     language: str
     model: str
+    lines: Sequence[Line] = field(default=(), repr=False)  # what was said before
 
 
 class Dialect(Protocol):

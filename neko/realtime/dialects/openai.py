@@ -47,6 +47,9 @@ _ENDING: dict[str, type[ProviderError]] = {
     "content_policy_violation": PolicyViolation,
 }
 
+# What happens when the server's own voice detection was quicker than we were.
+_HARMLESS = frozenset({"response_cancel_not_active"})
+
 
 class OpenAiDialect:
     """One session's dialect; `speaks` is False where another voice speaks the words."""
@@ -61,6 +64,8 @@ class OpenAiDialect:
         return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
     def open(self, setup: Setup) -> Iterable[dict[str, Any]]:
+        # The lines come first: the embedded provider confirms the update when it has all of the prompt warm.
+        yield from self.prime(setup.lines)
         pcm = {"type": "audio/pcm", "rate": PCM_HZ}
         yield {
             "type": "session.update",
@@ -133,6 +138,8 @@ class OpenAiDialect:
                 return ReplyStarted(reply, _request_id(rest.get("metadata")))
             case {"type": "response.done", "response": {"id": str(reply), "status": str(status)}}:
                 return ReplyDone(reply, _STATUS.get(status, ReplyStatus.FAILED))
+            case {"type": "error", "error": {"code": str(code)}} if code in _HARMLESS:
+                return None
             case {"type": "error", "error": {"message": str(message)}}:
                 return Complaint(StatusCode.API_UNKNOWN_ERROR, message)
             case _:
