@@ -71,7 +71,9 @@ class FakeModels:
     dialling: int = 0
 
     @asynccontextmanager
-    async def connect(self, snapshot: Snapshot, mode: InputMode) -> AsyncIterator[FakeModelSession]:
+    async def connect(
+        self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]
+    ) -> AsyncIterator[FakeModelSession]:
         self.dialling += 1
         try:
             await trio.sleep(self.dial_s)
@@ -81,6 +83,7 @@ class FakeModels:
             raise self.refusal
         facts = VOICED if mode is InputMode.AUDIO else SILENT
         session = FakeModelSession(f"fake_{len(self.sessions)}", snapshot, mode, facts)
+        session.primed += lines
         self.sessions.append(session)
         try:
             yield session
