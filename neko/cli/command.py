@@ -8,6 +8,7 @@ from neko.cli.bench import bench
 from neko.cli.check import check
 from neko.cli.say import say
 from neko.cli.serve import serve
+from neko.cli.sim import sim
 from neko.cli.talk import talk
 
 
@@ -26,5 +27,5 @@ def main(context: click.Context) -> None:
         context.invoke(serve, open_page=True)
 
 
-for command in (serve, talk, say, check, bench):
+for command in (serve, talk, say, check, bench, sim):
     main.add_command(command)
