@@ -18,6 +18,7 @@ from attrs import frozen
 NICENESS = 5  # sound flows while the model thinks
 SLOTS = 2  # the pending session warms its prefix beside the current one
 SLOT_TOKENS = 4096  # persona, examples and ten turns fit several times; 115 MB of memory per slot (1.5B)
+BATCH = 64  # tokens read between two looks at whether the asker has gone; larger ones are no faster on a CPU
 PROMPT_CACHE_MIB = 512  # prefixes of conversations that lost their slot; the library's own default is 8 GiB
 MAX_THREADS = 8  # generation waits for memory, not for cores, beyond that
 WARNINGS_ONLY = 2  # of llama.cpp's verbosity levels; information would hold the words of the conversation
@@ -67,6 +68,7 @@ def _serve(settings: Settings) -> Any:
     params.port = 0
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * SLOT_TOKENS
+    params.n_batch = params.n_ubatch = BATCH
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
     params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False

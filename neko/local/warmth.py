@@ -37,7 +37,12 @@ class Warmth:
         self._prime(trio.current_time() + WARM_WITHIN)
 
     def refresh(self) -> None:
-        """The items have changed. A session that is not confirmed yet waits for them, but not longer than before."""
+        """The items have changed. A session that is not confirmed yet waits for them, but not longer than before.
+
+        Without instructions nothing is read: they come first in the prompt, and would have all of it read again.
+        """
+        if not self._items.instructions:
+            return
         self._prime(self._priming.deadline if self._owed else trio.current_time() + WARM_WITHIN)
 
     def leave(self) -> None:
