@@ -77,13 +77,13 @@ def sim(port: int, kind: str, real_limits: bool, **options: Any) -> None:
     """Serve a provider that needs no key: it hears by energy alone, says what it is told to, and misbehaves on request.
 
     Prints its URL, and runs until Ctrl-C or SIGTERM. An option that is not given is off, or the default of
-    neko.testing.Behaviour; those with TEXT, TYPE or NAME can be repeated. To talk to it, put this in neko.toml, with
-    the printed URL and the dialect as kind:
+    neko.testing.Behaviour; those with TEXT, TYPE or NAME can be repeated. To talk to `neko sim --port 9000`, put this
+    into neko.toml, the dialect being the kind:
 
     \b
         [providers.sim]
         kind = "openai"
-        url = "ws://127.0.0.1:PORT/v1/realtime"
+        url = "ws://127.0.0.1:9000/v1/realtime"
         model = "simulated"
 
     \b

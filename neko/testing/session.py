@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 import trio
-from attrs import frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from neko.testing.bell import Bell
+from neko.testing.delivery import Delivery, Frame, Outgoing
 from neko.testing.exchange import (
     Event,
     Expired,
@@ -23,10 +23,10 @@ from neko.testing.exchange import (
     ReplyStarted,
 )
 from neko.testing.lifetime import live
-from neko.testing.mischief import Cut, Deafen, Fate, Mischief
+from neko.testing.mischief import Cut, Deafen
 from neko.testing.model import PretendedModel
 from neko.testing.record import VANISHED, Ended, Handshake, Party
-from neko.testing.tagged import BLOCK_MS, TagReader
+from neko.testing.tagged import TagReader
 from neko.testing.utterance import utter
 
 if TYPE_CHECKING:
@@ -35,23 +35,6 @@ if TYPE_CHECKING:
     from neko.testing.behaviour import Behaviour
     from neko.testing.dialects import Dialect
     from neko.testing.wire import Wire
-
-CLOSE_WITHIN = 1.0  # a client that does not answer a close frame is left
-OUTBOX = 64  # facts; a client that does not read holds back the reply, as TCP would
-
-
-@frozen
-class _Frame:
-    kind: str
-    data: str | bytes
-
-
-@frozen
-class _Outgoing:
-    """The events of one fact, which nothing separates, and the tagged blocks in them."""
-
-    frames: tuple[_Frame | HangUp, ...]
-    blocks: range = range(0)
 
 
 class ProviderSession:
@@ -71,14 +54,12 @@ class ProviderSession:
         self._dialect = dialect
         self._behaviour = behaviour
         self._model = PretendedModel(behaviour, dialect.settings, dialect.hears_hz, name)
-        self._mischief = Mischief(behaviour)
+        self._delivery = Delivery(behaviour, self._spoken)
         self._reader = TagReader(dialect.hears_hz)
         self._sound = bytearray()
         self._bell = Bell()
         self._speech = trio.CancelScope()  # of the reply that is being given
-        self._outbox, self._outgoing = trio.open_memory_channel[_Outgoing | Fate](OUTBOX)
-        self._spoken_ms = 0
-        self._fate: Ended | None = None
+        self._outbox = self._delivery.outbox
 
     @property
     def open(self) -> bool:
@@ -114,7 +95,7 @@ class ProviderSession:
         Raises, as does all that follows:
             trio.ClosedResourceError, trio.BrokenResourceError: the session is over.
         """
-        await self._outbox.send(_Outgoing((self._framed(event),)))
+        await self._outbox.send(Outgoing((self._framed(event),)))
 
     async def go_away(self, left_s: float) -> None:
         """Announces the end, which does not come by itself."""
@@ -145,12 +126,11 @@ class ProviderSession:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen, connection, nursery, take_blocks)
                 nursery.start_soon(live, self._behaviour, self._dialect.heartbeat_s, self._tell)
-                await self._write(connection, wire)
+                await self._delivery.run(connection, wire)
                 nursery.cancel_scope.cancel()
         finally:
-            self._outbox.close()
-            self._outgoing.close()
-            self.ended = self._fate or _left(connection)
+            self._delivery.close()
+            self.ended = self._delivery.fate or _left(connection)
             self._bell.ring()
 
     async def _listen(
@@ -167,7 +147,7 @@ class ProviderSession:
                         await self._perform(fact, nursery, take_blocks)
         except ConnectionClosed:
             # When it is the writer that closes, it still waits for the closing handshake.
-            if self._fate is None:
+            if self._delivery.fate is None:
                 nursery.cancel_scope.cancel()
 
     def _record(self, event: Event, pcm: bytes) -> None:
@@ -176,6 +156,10 @@ class ProviderSession:
             self._sound += pcm
             self.tags += self._reader.push(pcm)
         self._bell.ring()
+
+    def _spoken(self, blocks: range) -> None:
+        if self._behaviour.records:
+            self.spoke += blocks
 
     async def _perform(self, fact: Fact, nursery: trio.Nursery, take_blocks: Callable[[int], int]) -> None:
         if isinstance(fact, ReplyEnded):
@@ -203,59 +187,11 @@ class ProviderSession:
 
     async def _tell(self, fact: Fact) -> None:
         blocks = fact.blocks if isinstance(fact, ReplySound) else range(0)
-        await self._outbox.send(_Outgoing(tuple(map(self._framed, self._dialect.write(fact))), blocks))
+        await self._outbox.send(Outgoing(tuple(map(self._framed, self._dialect.write(fact))), blocks))
 
-    def _framed(self, event: Event | HangUp) -> _Frame | HangUp:
+    def _framed(self, event: Event | HangUp) -> Frame | HangUp:
         # Now, because an event may show the session object, which the client's next event changes.
-        return event if isinstance(event, HangUp) else _Frame(self._dialect.kind(event), self._dialect.frame(event))
-
-    async def _write(self, connection: WebSocketConnection, wire: Wire) -> None:
-        try:
-            await self._meet(self._mischief.fate(0), connection, wire)
-            while self._fate is None:
-                await self._send(await self._outgoing.receive(), connection, wire)
-        except ConnectionClosed:
-            return
-
-    async def _send(self, item: _Outgoing | Fate, connection: WebSocketConnection, wire: Wire) -> None:
-        if not isinstance(item, _Outgoing):
-            await self._meet(item, connection, wire)
-            return
-        for frame in item.frames:
-            if isinstance(frame, HangUp):
-                await self._meet(frame, connection, wire)
-            else:
-                await self._pass_on(frame, item.blocks, connection)
-                await self._meet(self._mischief.fate(self._spoken_ms), connection, wire)
-            if self._fate is not None:
-                return
-
-    async def _pass_on(self, frame: _Frame, blocks: range, connection: WebSocketConnection) -> None:
-        passed = self._mischief.pass_on(frame.kind, frame.data)
-        if passed is not None:
-            await connection.send_message(passed)
-            self._spoken(blocks)
-
-    def _spoken(self, blocks: range) -> None:
-        self._spoken_ms += len(blocks) * BLOCK_MS
-        if self._behaviour.records:
-            self.spoke += blocks
-
-    async def _meet(self, fate: Fate | None, connection: WebSocketConnection, wire: Wire) -> None:
-        match fate:
-            case None:
-                pass
-            case HangUp(code, reason):
-                self._fate = Ended(Party.PROVIDER, code)
-                with trio.move_on_after(CLOSE_WITHIN):
-                    await connection.aclose(code, reason)
-            case Cut():
-                self._fate = Ended(Party.PROVIDER, VANISHED)
-                wire.cut()
-            case Deafen():
-                wire.go_deaf()
-            case _:
-                assert_never(fate)
+        return event if isinstance(event, HangUp) else Frame(self._dialect.kind(event), self._dialect.frame(event))
 
 
 def _left(connection: WebSocketConnection) -> Ended:

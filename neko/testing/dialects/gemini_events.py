@@ -38,11 +38,9 @@ from neko.testing.exchange import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The words that a client got in May 2026, see `neko.testing.dialects.gemini`.
+# How it was told to a client in May 2026, see `neko.testing.dialects.gemini`; a close reason has at most 123 bytes.
 LIFE_OVER = HangUp(
-    1008,
-    "Connection aborted because the client failed to close the connection after receiving a GoAway signal once the"
-    " session d",  # a close reason has at most 123 bytes
+    1008, "Connection aborted because the client failed to close the connection after receiving a GoAway signal"
 )
 OVER_QUOTA = HangUp(1011, "You exceeded your current quota, please check your plan and billing details.")
 
