@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,16 +30,13 @@ async def neko_sim(*options: str) -> AsyncIterator[tuple[trio.Process, str]]:
     """The process, and the URL that it printed; killed in the end if it still runs."""
     command = [sys.executable, "-m", "neko.cli", "sim", *options]
     async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(_run, command)
+        run = partial(trio.run_process, command, stdout=subprocess.PIPE, check=False)
+        process: trio.Process = await nursery.start(run)
         assert process.stdout is not None
         with trio.fail_after(SOON):
             line = await process.stdout.receive_some()
         yield process, line.decode().strip()
         nursery.cancel_scope.cancel()
-
-
-async def _run(command: list[str], *, task_status: trio.TaskStatus[trio.Process]) -> None:
-    await trio.run_process(command, stdout=subprocess.PIPE, check=False, task_status=task_status)
 
 
 @pytest.mark.slow

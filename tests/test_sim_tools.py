@@ -104,6 +104,23 @@ async def test_pongs_are_late_and_nothing_else_is(autojump_clock: trio.testing.M
         assert trio.current_time() == begun + 20
 
 
+async def test_a_pong_that_is_due_while_the_session_closes_is_left_out(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_provider_in_memory(Behaviour(pong_delay_s=0.5)) as provider, talking_to(provider) as client:
+        session = await provider.session()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.socket.ping)
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(100):  # more than the client takes without reading, so that it does not see the close frame
+                await session.emit({"type": "noise"})
+            begun = trio.current_time()
+            await session.close()
+            assert trio.current_time() - begun == 1
+            nursery.cancel_scope.cancel()
+        assert session.ended == Ended(Party.PROVIDER, 1000)
+
+
 async def test_late_pongs_over_a_socket() -> None:
     async with open_provider(Behaviour(pong_delay_s=0.05)) as provider, talking_to(provider) as client:
         begun = trio.current_time()

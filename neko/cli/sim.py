@@ -71,7 +71,11 @@ def _with_options(command: Any) -> Any:
 @click.command(short_help="Serve a provider that behaves, and misbehaves, like a model's API.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, metavar="P", help="Port on 127.0.0.1; 0 for any.")
 @click.option("--dialect", "kind", type=click.Choice(tuple(DIALECTS)), default="openai", show_default=True)
-@click.option("--real-limits", is_flag=True, help="Sessions live as long as the provider's own, and end as they do.")
+@click.option(
+    "--real-limits",
+    is_flag=True,
+    help="Sessions live as long as the provider's own, where it names a limit, and end as they do.",
+)
 @_with_options
 def sim(port: int, kind: str, real_limits: bool, **options: Any) -> None:
     """Serve a provider that needs no key: it hears by energy alone, says what it is told to, and misbehaves on request.

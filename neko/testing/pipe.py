@@ -48,12 +48,13 @@ class Pipe:
                 reading.cancel_scope.cancel()
 
     async def _read(self, source: trio.SocketStream, into: trio.MemorySendChannel[_Piece]) -> None:
-        data = b"-"
-        while data:
+        while True:
             await self._unless_stalled()
             rate = self._way().bytes_per_s
             data = bytes(await source.receive_some(PIECE if rate is None else max(1, int(rate * SLICE_S))))
             await into.send(_Piece(trio.current_time() + self._way().delay_s, data))
+            if not data:
+                return
             if rate is not None:
                 await trio.sleep(len(data) / rate)
 

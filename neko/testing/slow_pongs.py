@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
+from trio_websocket import ConnectionClosed
 
 if TYPE_CHECKING:
     from trio_websocket import WebSocketConnection
 
-_PONG = 0x8A  # RFC 6455, section 5.2: the last frame of its message, opcode 10
+_PONG = b"\x8a"  # RFC 6455, section 5.2: the last frame of its message, opcode 10
 _HEADER = 2  # bytes before the payload; a server does not mask, a control frame has no longer length
 MOST_AT_ONCE = 64  # pings that wait for their answer; RFC 6455 lets a server answer only the latest of several
 
@@ -27,16 +28,21 @@ class SlowPongs(trio.abc.Stream):
         self._released: bytes | None = None
 
     async def answer(self, connection: WebSocketConnection) -> None:
-        """Answers until it is cancelled."""
+        """Answers until the session closes, or until it is cancelled."""
         async for due, payload in self._due:
             await trio.sleep_until(due)
             self._released = payload
-            await connection.pong(payload)
+            try:
+                await connection.pong(payload)
+            except ConnectionClosed:
+                return
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         payload = bytes(data[_HEADER:])
-        if data[0] != _PONG or payload == self._released:
-            self._released = None if data[0] == _PONG else self._released
+        if data[:1] != _PONG:
+            await self._inner.send_all(data)
+        elif payload == self._released:
+            self._released = None
             await self._inner.send_all(data)
         elif self._kept.statistics().current_buffer_used < MOST_AT_ONCE:
             await self._kept.send((trio.current_time() + self._delay_s, payload))
