@@ -138,7 +138,7 @@ async def test_a_slow_client_gets_the_interruption_before_what_waits(
         # All in one go, so that the writer has had no chance to send any of it.
         house.model.say(*(AudioDelta("r1", "i1", SECOND) for _ in range(5)), SpeechStarted())
         await wait_all_tasks_blocked()
-        assert outbox.statistics() == 0
+        assert outbox.waits() == 0
         cut = person.types().index("user_activity")
         assert person.types()[cut:] == ["user_activity", "system"]
         assert [f["seq"] for f in person.got] == list(range(1, len(person.got) + 1))

@@ -27,7 +27,6 @@ from neko.realtime.session import (
 from neko.testing import Chat, ChatReply
 from neko.testing import open_chat as open_fake_chat
 
-
 HI = Line("user", "Hi")
 
 

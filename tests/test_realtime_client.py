@@ -1,4 +1,4 @@
-"""`OmniRealtimeClient` against a provider on loopback: what it sends, and what it makes of the answers. Failures A, I."""
+"""`OmniRealtimeClient` against a provider on loopback: what it sends and what it makes of answers. Failures A, I."""
 
 from __future__ import annotations
 
@@ -115,12 +115,31 @@ async def test_an_interruption_is_cancelled_and_truncated() -> None:
         await client.send(Interrupt(event.reply_id, event.item_id, running=True, heard_ms=20, heard_text="Nice"))
         theirs = await provider.session()
         await theirs.received("conversation.item.truncate")
-        assert theirs.events("response.cancel")[0]["response_id"] == event.reply_id
+        assert theirs.events("response.cancel")[-1]["response_id"] == event.reply_id
         [truncate] = theirs.events("conversation.item.truncate")
         assert (truncate["item_id"], truncate["content_index"], truncate["audio_end_ms"]) == (event.item_id, 0, 20)
         [*_, done] = await events_until_done(client)
         assert isinstance(done, ReplyDone)
         assert done.status is ReplyStatus.CANCELLED
+
+
+async def test_two_texts_in_a_row_are_both_taken() -> None:
+    """The second one ends the reply to the first, which nobody here knows of yet."""
+    async with open_provider(Behaviour(paced=True, response_ms=400)) as provider, session(provider) as client:
+        await client.send(Say("one"))
+        await client.send(Say("two"))
+        events = await events_until_done(client) + await events_until_done(client)
+        done = [event.status for event in events if isinstance(event, ReplyDone)]
+        assert done == [ReplyStatus.CANCELLED, ReplyStatus.COMPLETED]
+
+
+async def test_a_cancelled_session_does_not_wait_for_its_provider() -> None:
+    async with open_provider() as provider:
+        with trio.fail_after(1), trio.CancelScope() as scope:
+            async with session(provider):
+                scope.cancel()
+                await trio.sleep_forever()
+        await provider.sockets(0)
 
 
 async def test_news_is_told_as_a_system_message() -> None:

@@ -90,9 +90,9 @@ class Embedded:
                     self._known.set()
                     log.info("engines.warm")
                     await trio.sleep_forever()
-            except* (LocalError, VoiceError) as group:
+            except* Exception as group:  # native engines raise what they like; the house stands without them
                 why = "; ".join(str(error) for error in _leaves(group))
-                log.error("engines.failed", details=why)
+                log.error("engines.failed", details=why, exc_info=not _is_known(group))
                 self._state = None if isinstance(self._state, Warm) else Broken(why)
             if isinstance(self._state, Broken):
                 self._known.set()
@@ -182,6 +182,10 @@ def _weights_of_the_user(name: str) -> Path:
     if not path.is_file():
         raise NoSuchWeights(path)
     return path
+
+
+def _is_known(group: BaseExceptionGroup[Any]) -> bool:
+    return all(isinstance(error, LocalError | VoiceError) for error in _leaves(group))
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:

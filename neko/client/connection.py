@@ -24,6 +24,7 @@ RECEIVE_BUFFER = 64 * 1024  # bytes; a second of base64 speech is 128 KiB, and e
 FRAME_BACKLOG = 64  # frames between the socket and the reader; a full one pushes back on the server
 CONNECT_WITHIN_S = 10.0  # TCP, TLS and the HTTP upgrade; existing clients give a whole start as long
 GOODBYE_WITHIN_S = 2.0  # for the close handshake; a server that needs longer is gone
+CANCELLED_WITHIN_S = 0.1  # to put the close frame on the line; nobody is left who could read the answer
 
 
 @asynccontextmanager
@@ -53,7 +54,8 @@ async def connect(
                 try:
                     yield CharacterClient(websocket, framing)
                 finally:
-                    with trio.move_on_after(GOODBYE_WITHIN_S, shield=True):
+                    cancelled = trio.current_effective_deadline() <= trio.current_time()
+                    with trio.move_on_after(CANCELLED_WITHIN_S if cancelled else GOODBYE_WITHIN_S, shield=True):
                         await websocket.aclose()
                 # A server that answers the goodbye and keeps the stream open must not keep us.
                 reader.cancel_scope.cancel()

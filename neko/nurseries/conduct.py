@@ -65,7 +65,7 @@ class Conduct:
         cut = self._turns.cut_short()
         if cut.cuts:
             for message in cut.messages():
-                await self._outbox.send(message)
+                self._outbox.post(message)
         for each in cut.cuts:
             await self._cut(each)
         self._history.add(Role.USER, typed.text)

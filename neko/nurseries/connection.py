@@ -8,7 +8,7 @@ import trio
 from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
 
 from neko.nurseries.manager import LLMSessionManager
-from neko.nurseries.outbox import Subscription
+from neko.nurseries.outbox import Farewell, Goodbye, Subscription
 from neko.protocol.client import (
     AudioFraming,
     ClientMessage,
@@ -133,12 +133,16 @@ async def _send(websocket: WebSocketConnection, message: ServerMessage, seq: int
 
 
 async def _say_goodbye(websocket: WebSocketConnection, client: Subscription) -> None:
-    if client.farewell is not None:
-        message = client.farewell.message
-        await _send(websocket, message, client.number(message), client.framing)
-        await websocket.aclose(client.farewell.code)
-    elif client.goodbye is not None:
-        await websocket.aclose(client.goodbye.code, client.goodbye.reason)
+    match client.last_words:
+        case Farewell(message, code):
+            await _send(websocket, message, client.next_seq, client.framing)
+            await websocket.aclose(code)
+        case Goodbye(code, reason):
+            await websocket.aclose(code, reason)
+        case None:
+            await websocket.aclose()
+        case _:
+            assert_never(client.last_words)
 
 
 async def _feel_pulse(websocket: WebSocketConnection, connection: trio.CancelScope) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import trio
+from collections import deque
+
 from attrs import define, field, frozen
 
 from neko.audio.pcm import bytes_for, duration_ms
 from neko.nurseries.slot import Slot
+from neko.nurseries.waiting import Waiting
 from neko.protocol.client import Microphone, Picture, TypedText
 from neko.realtime.session import Interrupt, Tell
 
-BACKLOG = 64  # messages that are not joined; typing and events wait when it is full
+BACKLOG = 64  # messages; who types on while so many wait is told that they were not taken
 MIC_BACKLOG_MS = 5_000  # sound that waits; the oldest is dropped and counted, for it is worthless by then
 
 
@@ -19,17 +21,16 @@ class MicBlock:
     """The person's sound since the last message: frames are joined as long as nobody has taken the block."""
 
     sample_rate: int
-    last_at: float
+    last_at: float = 0.0
     _pcm: bytearray = field(factory=bytearray, repr=False)
-    dropped_ms: float = 0.0
 
-    def add(self, pcm: bytes, now: float) -> None:
+    def add(self, pcm: bytes, now: float) -> float:
+        """How many milliseconds of the oldest sound had to go for it."""
         self.last_at = now
         self._pcm += pcm
-        excess = len(self._pcm) - bytes_for(MIC_BACKLOG_MS, self.sample_rate)
-        if excess > 0:
-            del self._pcm[:excess]
-            self.dropped_ms += duration_ms(excess, self.sample_rate)
+        excess = max(0, len(self._pcm) - bytes_for(MIC_BACKLOG_MS, self.sample_rate))
+        del self._pcm[:excess]
+        return duration_ms(excess, self.sample_rate)
 
     @property
     def pcm(self) -> bytes:
@@ -48,48 +49,38 @@ Input = MicBlock | TypedText | Picture | Tell | Cut
 
 
 class Inbox:
-    """Any task may put something in; the one that conducts the session takes it out."""
+    """Any task may put something in, and none waits for that; the one that conducts the session takes it out."""
 
     def __init__(self) -> None:
-        self._send, self._receive = trio.open_memory_channel[Input](BACKLOG)
-        self._open_block: MicBlock | None = None
+        self._waiting = Waiting[Input]()
         self.dropped_ms = 0.0
 
     def hear(self, sound: Microphone, now: float) -> None:
-        """Never waits: a microphone cannot."""
-        block = self._open_block
-        if block is None or block.sample_rate != sound.sample_rate:
-            block = MicBlock(sound.sample_rate, now)
-            try:
-                self._send.send_nowait(block)
-            except (trio.WouldBlock, trio.BrokenResourceError):
-                self.dropped_ms += duration_ms(sound.pcm, sound.sample_rate)
-                return
-            self._open_block = block
-        block.add(sound.pcm, now)
+        """Joins the youngest block; what came after that block stays after it."""
+        last = self._waiting.items[-1] if self._waiting.items else None
+        if not isinstance(last, MicBlock) or last.sample_rate != sound.sample_rate:
+            last = MicBlock(sound.sample_rate)
+            self._waiting.put(last)
+        self.dropped_ms += last.add(sound.pcm, now)
 
-    async def send(self, message: TypedText | Picture | Tell | Cut) -> None:
-        """Waits while the inbox is full; once it is closed, nobody will take the message, and it returns.
+    def offer(self, message: TypedText | Picture) -> bool:
+        """False, and not taken, while too much waits already. Of pictures only the youngest waits: older are stale."""
+        if isinstance(message, Picture):
+            self._waiting.items = deque(each for each in self._waiting.items if not isinstance(each, Picture))
+        if len(self._waiting.items) >= BACKLOG:
+            return False
+        self._waiting.put(message)
+        return True
 
-        What is heard from now on comes after this message.
-        """
-        self._open_block = None
-        try:
-            await self._send.send(message)
-        except trio.BrokenResourceError:
-            await trio.lowlevel.checkpoint()
+    def post(self, message: Cut | Tell) -> None:
+        """What the session itself has for its model; there is at most one for each turn."""
+        self._waiting.put(message)
 
     async def receive(self) -> Input:
-        message = await self._receive.receive()
-        if isinstance(message, MicBlock):
-            self._open_block = None if message is self._open_block else self._open_block
-            self.dropped_ms += message.dropped_ms
-        return message
+        while not self._waiting.items:
+            await self._waiting.change()
+        return self._waiting.pop()
 
-    def close(self) -> None:
-        """Its session is over."""
-        self._receive.close()
-
-    def waiting(self) -> bytes:
-        """The sound of the youngest block that nobody has taken yet."""
-        return self._open_block.pcm if self._open_block else b""
+    def heard(self) -> bytes:
+        """The sound that nobody has taken yet."""
+        return b"".join(each.pcm for each in self._waiting.items if isinstance(each, MicBlock))

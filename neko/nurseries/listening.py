@@ -44,28 +44,28 @@ class Listening:
                 await self._piece(slot, event)
             case SpeechStarted():
                 if current:
-                    await self.barge_in()
+                    self.barge_in()
             case SpeechStopped():
                 pass
             case UserSaid(text):
-                await self._user_said(text)
+                self._user_said(text)
             case ReplyStarted(reply_id, request_id):
                 self._reply(slot, reply_id, request_id)
-            case ReplyDone(reply_id):
-                self.turns.generated(reply_id)
+            case ReplyDone(reply_id, status):
+                self.turns.generated(reply_id, status)
             case Complaint(code, details):
                 log.warning("provider.complains", model_session=slot.session.id, code=code, details=details)
-                await self.outbox.send(Status(code, details))
+                self.outbox.post(Status(code, details))
             case _:
                 assert_never(event)
 
-    async def barge_in(self) -> None:
+    def barge_in(self) -> None:
         """The person began to speak: the client falls silent first, then the model hears what was heard of it."""
         cut = self.turns.cut_short()
         for message in cut.messages():
-            await self.outbox.send(message)
+            self.outbox.post(message)
         for each in cut.cuts:
-            await self.inbox.send(each)
+            self.inbox.post(each)
 
     async def _piece(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
         if not self.turns.knows(piece.reply_id):
@@ -77,7 +77,7 @@ class Listening:
         if not self.turns.knows(reply_id):
             self.turns.open(reply_id, request_id, slot)
 
-    async def _user_said(self, text: str) -> None:
+    def _user_said(self, text: str) -> None:
         if text.strip():
             self.history.add(Role.USER, text)
-            await self.outbox.send(UserTranscript(text.strip()))
+            self.outbox.post(UserTranscript(text.strip()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from math import inf
 from typing import Any, assert_never
@@ -17,7 +16,6 @@ from neko.conversation.history import History
 from neko.nurseries.inbox import Inbox
 from neko.nurseries.outbox import Farewell, Goodbye, Outbox, Subscription
 from neko.nurseries.ports import Ports
-from neko.nurseries.recap import recap
 from neko.nurseries.session import Ending, Session
 from neko.nurseries.slot import Plan
 from neko.nurseries.turn import Turn
@@ -30,9 +28,9 @@ from neko.telemetry import get_logger
 log = get_logger("manager")
 
 CALLBACKS = 100  # agent results that wait to be told; the oldest makes room
-STARTS = 8  # sessions asked for and not begun; each replaces the one before, so that more cannot be of use
 TAKEN_OVER = 4001
 SERVICE_RESTART = 1012
+FULL_DETAILS = "Too much waits to be told already; this was not taken, send it again in a moment."
 BUG_DETAILS = "Something went wrong here; start the session again."
 DRAIN_DETAILS = "The server is closing; what is being said is said to its end. Connect again in a moment."
 AGENT_NEWS = "Tell the person now, in your own words and manner: {}"
@@ -67,7 +65,8 @@ class LLMSessionManager:
         self._websocket: WebSocketConnection | None = None
         self._previous = trio.Event()  # the session before is over, its last words included
         self._previous.set()
-        self._asked, self._asks = trio.open_memory_channel[tuple[Session, trio.Event]](STARTS)
+        # Without bound, so that asking is one step: whatever waits here was ended by what came after it.
+        self._asked, self._asks = trio.open_memory_channel[tuple[Session, trio.Event]](inf)
         self._told_deaf: Session | None = None
 
     # --- what users of the original know -------------------------------------------------------------------------
@@ -80,7 +79,8 @@ class LLMSessionManager:
     @property
     def session(self) -> ModelSession | None:
         """The model session that the person talks to."""
-        slot = self._session.current if self._session else None
+        session = self._alive()
+        slot = session.current if session else None
         return slot.session if slot else None
 
     @property
@@ -89,7 +89,8 @@ class LLMSessionManager:
 
     @property
     def input_mode(self) -> InputMode | None:
-        return self._session.mode if self._session else None
+        session = self._alive()
+        return session.mode if session else None
 
     @property
     def voice_id(self) -> str:
@@ -110,7 +111,7 @@ class LLMSessionManager:
     @property
     def hot_swap_audio_cache(self) -> bytes:
         """The person's sound that no model session has been given yet."""
-        return self._inbox.waiting()
+        return self._inbox.heard()
 
     async def start_session(self, websocket: WebSocketConnection, new: bool, input_mode: InputMode) -> None:
         """Asks for a session; the answer goes to the client as soon as there is one.
@@ -120,37 +121,39 @@ class LLMSessionManager:
         """
         if websocket is not self._websocket:
             return
-        session = self._session
+        session = self._alive()
         if self._duty is Duty.DRAINING:
-            await self._outbox.send(Status(StatusCode.SERVER_DRAINING, DRAIN_DETAILS))
-            await self._outbox.send(SessionFailed(input_mode))
+            self._outbox.post(Status(StatusCode.SERVER_DRAINING, DRAIN_DETAILS))
+            self._outbox.post(SessionFailed(input_mode))
         elif session is None or session.mode is not input_mode or (new and session.started):
             self._discard(session)
-            await self._begin(input_mode, new=new)
+            self._begin(input_mode, new=new)
         elif session.started:
-            await self._outbox.send(session.answer())
+            self._outbox.post(session.answer())
 
     async def stream_data(self, message: Microphone | TypedText | Picture) -> None:
         """The person's sound, words or picture, in order; what comes before a session waits for it."""
         match message:
             case Microphone():
                 self._inbox.hear(message, trio.current_time())
-                await self._tell_deaf()
+                self._tell_deaf()
             case TypedText() | Picture():
-                await self._inbox.send(message)
+                if not self._inbox.offer(message):
+                    await self._outbox.send(Status(StatusCode.SERVER_BUSY, FULL_DETAILS))
             case _:
                 assert_never(message)
 
     async def handle_new_message(self) -> None:
         """The person cuts in on what the character says."""
-        if self._session is not None:
-            await self._session.interrupt()
+        session = self._alive()
+        if session is not None:
+            session.interrupt()
 
     async def end_session(self, by_server: bool = False) -> None:
         """Ends the session; returns when everything that belonged to it is over and the client knows."""
-        session = self._session
+        session = self._alive()
         if session is None:
-            await self._outbox.send(Status(StatusCode.CHARACTER_LEFT, "No session is running; start one at any time."))
+            self._outbox.post(Status(StatusCode.CHARACTER_LEFT, "No session is running; start one at any time."))
             return
         self._discard(session, Ending.BY_SERVER if by_server else Ending.LEFT)
         await session.over.wait()
@@ -161,11 +164,12 @@ class LLMSessionManager:
             self.detach(self._client, clean=True)
 
     async def trigger_agent_callbacks(self) -> None:
-        """Has the character tell what agents have brought, after the reply that it is giving; waits for a session."""
-        if self._session is None or not self._session.started:
+        """Has the character tell the next thing that agents have brought; not without a session, nor in a reply."""
+        session, turn = self._alive(), self._turn()
+        if session is None or not session.started or (turn is not None and not turn.over.is_set()):
             return
-        while self.pending_agent_callbacks:
-            await self._inbox.send(Tell(AGENT_NEWS.format(self.pending_agent_callbacks.popleft())))
+        if self.pending_agent_callbacks:
+            self._inbox.post(Tell(AGENT_NEWS.format(self.pending_agent_callbacks.popleft())))
 
     async def translate_if_needed(self, text: str) -> str | None:
         """The text in the person's language, None when that is the character's or nobody can translate."""
@@ -181,12 +185,13 @@ class LLMSessionManager:
         if self._client is not None:
             taken = Status(StatusCode.CHARACTER_SWITCHING_TERMINAL, "Another client talks to the character now.")
             self._client.close(Farewell(taken, TAKEN_OVER))
-        if self._session is None:
+        session = self._alive()
+        if session is None:
             self._outbox.close()
             self._outbox = Outbox()
         else:
-            self._session.scope.deadline = inf
-        self._client = self._outbox.subscribe(framing, held=self._session is not None)
+            session.scope.deadline = inf
+        self._client = self._outbox.subscribe(framing, held=session is not None)
         self._websocket = websocket
         return self._client
 
@@ -195,7 +200,7 @@ class LLMSessionManager:
 
     def resume(self, client: Subscription, token: str, last_seq: int) -> bool:
         """Lets a client that came back go on after the last message it saw; False when that cannot be."""
-        session = self._session
+        session = self._alive()
         known = session is not None and secrets.compare_digest(token.encode(), session.resume_token.encode())
         return known and client.begin(after=last_seq)
 
@@ -206,7 +211,7 @@ class LLMSessionManager:
         if self._client is not client:
             return
         self._client = self._websocket = None
-        session = self._session
+        session = self._alive()
         if session is None:
             self._outbox.close()
         elif clean or not session.started:
@@ -215,12 +220,13 @@ class LLMSessionManager:
             session.scope.deadline = trio.current_time() + session.plan.snapshot.session.resume_s
 
     async def tell(self, message: ServerMessage) -> None:
-        """Something for the client that is not part of a session."""
+        """Something for the client that is not part of a session; waits while the client is slow."""
         await self._outbox.send(message)
 
     def played(self, speech_id: str, played_ms: float) -> None:
-        if self._session is not None and self._session.turns is not None:
-            self._session.turns.reported(speech_id, played_ms)
+        session = self._alive()
+        if session is not None and session.turns is not None:
+            session.turns.reported(speech_id, played_ms)
 
     # --- life ----------------------------------------------------------------------------------------------------
 
@@ -234,52 +240,51 @@ class LLMSessionManager:
     async def drain(self) -> None:
         """No more sessions; returns when what is being said has been said. The caller's deadline is the grace time."""
         self._duty = Duty.DRAINING
-        if self._client is not None:
-            self._client.begin(after=None)
-        await self._outbox.send(Status(StatusCode.SERVER_DRAINING, DRAIN_DETAILS))
+        if self._client is None:
+            return
+        self._client.begin(after=None)
+        self._outbox.post(Status(StatusCode.SERVER_DRAINING, DRAIN_DETAILS))
         turn = self._turn()
         if turn is not None:
             await turn.over.wait()
 
     async def dismiss(self) -> None:
         """Ends the session, and returns when the client has been told everything and is disconnected."""
-        if self._session is not None:
+        if self._alive() is not None:
             await self.end_session(by_server=True)
         client = self._client
         if client is not None:
-            await self._outbox.send(Goodbye(SERVICE_RESTART, "draining"))
+            self._outbox.post(Goodbye(SERVICE_RESTART, "draining"))
             await client.gone.wait()
 
-    async def _begin(self, input_mode: InputMode, *, new: bool) -> None:
+    def _begin(self, input_mode: InputMode, *, new: bool) -> None:
         if new:
             self.history.mark_new()
-        snapshot = self._config.snapshot(self.lanlan_name)
-        plan = Plan(snapshot, input_mode, recap(snapshot, self.history))
+        plan = Plan(self._config.snapshot(self.lanlan_name), input_mode)
         session = Session(plan, self._ports, self._inbox, self._outbox, self.history, lambda: self.language)
+        # No checkpoint: a session that is known and not hosted would keep every later one waiting.
         after, self._previous, self._session = self._previous, session.over, session
-        await self._asked.send((session, after))
+        self._asked.send_nowait((session, after))
 
     async def _host(self, session: Session, after: trio.Event) -> None:
+        """One session from its beginning, after the end of the one before, to its last words."""
         try:
             await after.wait()
-            if not await self._without_bugs(session, session.run):
-                session.ending = Ending.BY_SERVER
-                await self._outbox.send(Status(StatusCode.SERVER_ERROR, BUG_DETAILS))
+            await self._run(session)
             self._forget(session)
-            await self._without_bugs(session, session.farewell)
+            session.farewell()
         finally:
             session.over.set()
         if self._client is None and self._session is None:
             self._outbox.close()
 
-    async def _without_bugs(self, session: Session, step: Callable[[], Awaitable[None]]) -> bool:
-        """A bug ends one conversation, and nothing else."""
+    async def _run(self, session: Session) -> None:
         try:
-            await step()
-        except Exception:
+            await session.run()
+        except Exception:  # a bug ends one conversation, and nothing else
             log.exception("session.bug", character=self.lanlan_name, session=session.id)
-            return False
-        return True
+            session.ending = Ending.BY_SERVER
+            self._outbox.post(Status(StatusCode.SERVER_ERROR, BUG_DETAILS))
 
     def _discard(self, session: Session | None, ending: Ending = Ending.DISCARDED) -> None:
         if session is not None:
@@ -290,17 +295,24 @@ class LLMSessionManager:
         """The next start is another session, with an inbox of its own."""
         if self._session is session:
             self._session = None
-            self._inbox.close()
             self._inbox = Inbox()
 
+    def _alive(self) -> Session | None:
+        """The session, unless it is ending: for a client it is over as soon as that is decided."""
+        session = self._session
+        if session is not None and session.scope.cancel_called:
+            self._forget(session)
+        return self._session
+
     def _turn(self) -> Turn | None:
-        turns = self._session.turns if self._session else None
+        session = self._alive()
+        turns = session.turns if session else None
         return turns.last if turns else None
 
-    async def _tell_deaf(self) -> None:
+    def _tell_deaf(self) -> None:
         """Once for each text session, not fifty times a second."""
-        session = self._session
+        session = self._alive()
         if session is not None and session.mode is InputMode.TEXT and self._told_deaf is not session:
             self._told_deaf = session
             details = "this is a text session; start one with input_type audio to be heard"
-            await self._outbox.send(Status(StatusCode.INVALID_INPUT_TYPE, details))
+            self._outbox.post(Status(StatusCode.INVALID_INPUT_TYPE, details))

@@ -7,13 +7,14 @@ from collections import deque
 import trio
 from attrs import define, field, frozen
 
+from neko.nurseries.waiting import Waiting
 from neko.protocol.client import AudioFraming
 from neko.protocol.server import AudioChunk, Emotion, Pong, ReplyText, ServerMessage, Translation
 
-BACKLOG = 256  # messages; 10 s of 40 ms chunks for a slow client, then it holds the reply back. Nothing is dropped
+BACKLOG = 256  # messages; 10 s of 40 ms chunks for a slow client, then it holds the reply back; nothing is dropped
 REPLAY_BYTES = 8 * 1024 * 1024  # kept for a client that comes back: 87 s of speech, more than any reply here
+REMEMBERED = 16  # interrupted turns; of older ones nobody is left who could still send
 MESSAGE_BYTES = 256  # what a message without sound counts for in that
-REMEMBERED = 16  # interrupted turns; their stragglers are all in the backlog, which holds a few turns at most
 
 
 @frozen
@@ -33,52 +34,68 @@ class Farewell:
 
 
 class Outbox:
-    """One numbered stream of messages. Any task may send; the one subscription of the moment receives.
+    """One numbered stream of messages. Any task may post or send; the one subscription of the moment receives.
 
     Numbers are given when a message leaves, so that they have no gaps whatever was interrupted.
     """
 
     def __init__(self) -> None:
-        self._send, self._receive = trio.open_memory_channel[ServerMessage | Goodbye](BACKLOG)
+        self._waiting = Waiting[ServerMessage | Goodbye]()
+        self._silenced: deque[str] = deque(maxlen=REMEMBERED)
+        self._closed = False
         self._seq = 0
         self._sent: deque[tuple[int, ServerMessage]] = deque()
         self._sent_bytes = 0
-        self._silenced: deque[str] = deque(maxlen=REMEMBERED)
 
-    async def send(self, message: ServerMessage | Goodbye) -> None:
-        """Waits while the client is slow. Once the outbox is closed there is nobody to tell, and it returns."""
-        try:
-            await self._send.send(message)
-        except trio.BrokenResourceError:
-            await trio.lowlevel.checkpoint()
+    def post(self, message: ServerMessage | Goodbye) -> None:
+        """For what happens once: never waits, so that deciding it and telling it are one step."""
+        if not self._closed and _turn_of(message) not in self._silenced:
+            self._waiting.put(message)
+
+    async def send(self, message: ServerMessage) -> None:
+        """For what comes in streams: waits while the client is slow, and no longer than somebody may read it."""
+        while len(self._waiting.items) >= BACKLOG and not self._closed:
+            await self._waiting.change()
+        self.post(message)
+        await trio.lowlevel.checkpoint()
 
     def silence(self, turn_id: str) -> None:
         """Nothing of this turn but its end goes out from now on, not even what waits here already."""
         self._silenced.append(turn_id)
+        waiting = self._waiting
+        waiting.items = deque(message for message in waiting.items if _turn_of(message) != turn_id)
+        waiting.wake()
 
     def subscribe(self, framing: AudioFraming, *, held: bool) -> Subscription:
         """The next connection's place. A held one waits to hear from its client where to begin."""
-        subscription = Subscription(self, self._receive.clone(), framing)
+        subscription = Subscription(self, framing)
         if not held:
             subscription.begin(after=None)
         return subscription
 
     def close(self) -> None:
         """Nobody will read this again."""
-        self._receive.close()
+        self._closed = True
+        self._waiting.items.clear()
+        self._waiting.wake()
 
-    def statistics(self) -> int:
+    def waits(self) -> int:
         """How many messages wait."""
-        return self._send.statistics().current_buffer_used
+        return len(self._waiting.items)
 
-    def is_silenced(self, message: ServerMessage) -> bool:
-        match message:
-            case ReplyText(turn_id=turn_id) | AudioChunk(turn_id=turn_id):
-                return turn_id in self._silenced
-            case Emotion(turn_id=turn_id) | Translation(turn_id=turn_id):
-                return turn_id in self._silenced
-            case _:
-                return False
+    def take(self) -> ServerMessage | Goodbye | None:
+        """The next message, if one waits."""
+        return self._waiting.pop() if self._waiting.items else None
+
+    def wake(self) -> None:
+        self._waiting.wake()
+
+    async def change(self) -> None:
+        await self._waiting.change()
+
+    @property
+    def next_seq(self) -> int:
+        return self._seq + 1
 
     def number(self, message: ServerMessage) -> int:
         """The number under which the message leaves; remembers it for a client that comes back."""
@@ -104,50 +121,63 @@ class Subscription:
     """One connection's place at an outbox: what it missed, then what comes."""
 
     _outbox: Outbox
-    _receive: trio.MemoryReceiveChannel[ServerMessage | Goodbye]
     framing: AudioFraming  # how this client takes speech
-    farewell: Farewell | None = None
-    goodbye: Goodbye | None = None
-    _missed: deque[tuple[int, ServerMessage]] = field(factory=deque)
-    _begun: trio.Event = field(factory=trio.Event)
+    last_words: Farewell | Goodbye | None = None
     gone: trio.Event = field(factory=trio.Event)  # its connection is over
+    _missed: deque[tuple[int, ServerMessage]] = field(factory=deque)
+    _begun: bool = False
+    _closed: bool = False
 
     def begin(self, after: int | None) -> bool:
         """Lets it run, from after that number or from now, the first time it is called.
 
         False when it runs already and has a number to begin at, or when what was missed is not known any more.
         """
-        if self._begun.is_set():
+        if self._begun:
             return after is None
         missed = None if after is None else self._outbox.missed(after)
         self._missed = missed or deque()
-        self._begun.set()
+        self._begun = True
+        self._outbox.wake()
         return after is None or missed is not None
 
     async def receive(self) -> tuple[int, ServerMessage] | None:
-        """The next message and its number; None when this connection is to say goodbye."""
-        await self._begun.wait()
-        if self._missed:
-            return self._missed.popleft()
-        while True:
-            try:
-                message = await self._receive.receive()
-            except (trio.ClosedResourceError, trio.EndOfChannel):
-                return None
+        """The next message and its number; None when this connection is to say its last words."""
+        while not self._closed:
+            if self._begun and self._missed:
+                return self._missed.popleft()
+            message = self._outbox.take() if self._begun else None
             if isinstance(message, Goodbye):
-                self.goodbye = message
+                self.last_words = message
                 return None
-            if not self._outbox.is_silenced(message):
+            if message is not None:
+                # No checkpoint since it was taken: what is numbered is sent, or known to be missing.
                 return self._outbox.number(message), message
-
-    def number(self, message: ServerMessage) -> int:
-        return self._outbox.number(message)
+            await self._outbox.change()
+        return None
 
     def close(self, farewell: Farewell | None = None) -> None:
         """Ends the place: its connection says `farewell` and closes."""
-        self.farewell = farewell
-        self._begun.set()
-        self._receive.close()
+        if not self._closed:
+            self.last_words = farewell
+            self._closed = True
+            self._outbox.wake()
+
+    @property
+    def next_seq(self) -> int:
+        """For a last word that is not part of the stream."""
+        return self._outbox.next_seq
+
+
+def _turn_of(message: ServerMessage | Goodbye) -> str | None:
+    """The turn whose words, sound or mood this is; its end is not of it."""
+    match message:
+        case ReplyText(turn_id=turn_id) | AudioChunk(turn_id=turn_id):
+            return turn_id
+        case Emotion(turn_id=turn_id) | Translation(turn_id=turn_id):
+            return turn_id
+        case _:
+            return None
 
 
 def _size(message: ServerMessage) -> int:

@@ -10,7 +10,7 @@ from typing import assert_never
 from uuid import uuid4
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from neko.conversation.history import History
 from neko.nurseries.conduct import Conduct
@@ -18,6 +18,7 @@ from neko.nurseries.inbox import Inbox
 from neko.nurseries.listening import Listening
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
+from neko.nurseries.recap import recap
 from neko.nurseries.slot import Plan, Slot, run_model_session
 from neko.nurseries.turns import Turns
 from neko.protocol.client import InputMode
@@ -107,34 +108,32 @@ class Session:
             if self._idle.cancelled_caught:
                 self.ending = Ending.BY_SERVER
 
-    async def interrupt(self) -> None:
+    def interrupt(self) -> None:
         """The person cuts in."""
         if self.turns is not None:
-            await self._listening(self.turns).barge_in()
+            self._listening(self.turns).barge_in()
 
     async def on_event(self, slot: Slot, event: ModelEvent) -> None:
         if self.turns is not None:
             self.touch()
             await self._listening(self.turns).on_event(slot, event, current=slot is self.current)
 
-    async def on_lost(self, slot: Slot, error: ProviderError) -> None:
+    def on_lost(self, slot: Slot, error: ProviderError) -> None:
         log.warning("session.lost", model_session=slot.session.id, code=error.code, details=error.details)
         if slot is self.current:
-            await self.outbox.send(Status(error.code, error.details))
+            self.outbox.post(Status(error.code, error.details))
             self.end(Ending.BY_SERVER)
 
-    async def farewell(self) -> None:
+    def farewell(self) -> None:
         """The last words about a session that is over: its open turns ended with it, and why."""
         if self.turns is not None:
             for turn_id in self.turns.abandon().ended:
-                await self.outbox.send(TurnEnd(turn_id, interrupted=True))
+                self.outbox.post(TurnEnd(turn_id, interrupted=True))
         match self.ending:
             case Ending.LEFT:
-                await self.outbox.send(
-                    Status(StatusCode.CHARACTER_LEFT, "The session is over; start another at any time.")
-                )
+                self.outbox.post(Status(StatusCode.CHARACTER_LEFT, "The session is over; start another at any time."))
             case Ending.BY_SERVER:
-                await self.outbox.send(SessionEndedByServer(self.mode))
+                self.outbox.post(SessionEndedByServer(self.mode))
             case Ending.FAILED | Ending.DISCARDED:
                 pass
             case _:
@@ -144,7 +143,7 @@ class Session:
         return Listening(turns, self.inbox, self.outbox, self.history)
 
     async def _live(self) -> None:
-        await self.outbox.send(SessionPreparing(self.mode))
+        self.outbox.post(SessionPreparing(self.mode))
         async with trio.open_nursery() as nursery:
             self.turns = Turns(nursery, self.outbox, self.history, self.ports, self.language)
             slot = await self._start(nursery)
@@ -154,24 +153,30 @@ class Session:
                 self._conduct = Conduct(slot, self.inbox, self.outbox, self.history, self.turns, self._asked_at)
                 self.touch()
                 log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
-                await self.outbox.send(self.answer())
+                self.outbox.post(self.answer())
                 nursery.start_soon(self._conduct.run)
 
     async def _start(self, nursery: trio.Nursery) -> Slot | None:
         """The model session; None when it did not come up and the client knows."""
         try:
             with trio.fail_after(START_WITHIN):
-                slot: Slot = await nursery.start(run_model_session, self.ports.connect, self.plan, self)
+                slot: Slot = await nursery.start(run_model_session, self.ports.connect, self._told(), self)
+            if slot.lost is not None:
+                raise slot.lost
         except ProviderError as error:
-            await self._failed(error.code, error.details)
+            self._failed(error.code, error.details)
         except trio.TooSlowError:
-            await self._failed(StatusCode.SESSION_START_FAILED, f"the model was not ready within {START_WITHIN:.0f} s")
+            self._failed(StatusCode.SESSION_START_FAILED, f"the model was not ready within {START_WITHIN:.0f} s")
         else:
             return slot
         return None
 
-    async def _failed(self, code: StatusCode, details: str) -> None:
+    def _told(self) -> Plan:
+        """The plan with what was said until now; the session before had to be over for that."""
+        return evolve(self.plan, lines=recap(self.plan.snapshot, self.history))
+
+    def _failed(self, code: StatusCode, details: str) -> None:
         self.ending = Ending.FAILED
         log.warning("session.failed", character=self.plan.snapshot.name, code=code, details=details)
-        await self.outbox.send(Status(code, details))
-        await self.outbox.send(SessionFailed(self.mode))
+        self.outbox.post(Status(code, details))
+        self.outbox.post(SessionFailed(self.mode))

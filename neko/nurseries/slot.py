@@ -31,6 +31,7 @@ class Slot:
     session: ModelSession
     plan: Plan
     scope: trio.CancelScope
+    lost: ProviderError | None = field(default=None, init=False)
     _ears: SpeechResampler | None = field(default=None, init=False)
 
     @property
@@ -55,7 +56,7 @@ class Listener(Protocol):
 
     async def on_event(self, slot: Slot, event: ModelEvent) -> None: ...
 
-    async def on_lost(self, slot: Slot, error: ProviderError) -> None: ...
+    def on_lost(self, slot: Slot, error: ProviderError) -> None: ...
 
 
 async def run_model_session(
@@ -66,17 +67,14 @@ async def run_model_session(
     Raises:
         ProviderError: it did not come up; later errors go to `listener.on_lost`.
     """
-    slot: Slot | None = None
     with trio.CancelScope() as scope:
-        try:
-            async with connect(plan.snapshot, plan.mode, plan.lines) as session:
-                slot = Slot(session, plan, scope)
-                task_status.started(slot)
+        async with connect(plan.snapshot, plan.mode, plan.lines) as session:
+            slot = Slot(session, plan, scope)
+            task_status.started(slot)
+            try:
                 while True:
                     await listener.on_event(slot, await session.receive())
-        except ProviderError as error:
-            if slot is None:
-                raise
-            lost = error
-    if slot is not None and not scope.cancelled_caught:
-        await listener.on_lost(slot, lost)
+            except ProviderError as error:
+                # Before the goodbye to a provider that may not answer it.
+                slot.lost = error
+                listener.on_lost(slot, error)

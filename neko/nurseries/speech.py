@@ -13,10 +13,14 @@ from neko.conversation.heard import Playout
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Voice
 from neko.protocol.codec import SPEECH_HZ
-from neko.protocol.server import AudioChunk
+from neko.protocol.errors import StatusCode
+from neko.protocol.server import AudioChunk, Status
+from neko.telemetry import get_logger
 
 if TYPE_CHECKING:
     from neko.nurseries.turn import Turn
+
+log = get_logger("speech")
 
 SOUND_AHEAD = 2  # pieces of 100 ms that the voice may be ahead of the resampler; more would only delay a barge-in
 
@@ -48,19 +52,36 @@ class Sound:
             self._playout.sent(duration_ms(pcm, SPEECH_HZ), trio.current_time())
 
 
-async def speak_phrases(voice: Voice, phrases: trio.MemoryReceiveChannel[str], sound: Sound, turn: Turn) -> None:
+async def speak_phrases(
+    voice: Voice, phrases: trio.MemoryReceiveChannel[str], sound: Sound, turn: Turn, outbox: Outbox
+) -> None:
     """Speaks phrases as they come, until their channel ends and the last of them has been sent.
 
-    A cancel ends the voice's thread at its next breath, and this with it.
+    A cancel ends the voice's thread at its next breath, and this with it. A voice that fails is told to the client, and
+    the rest of the reply is silent.
     """
     requests_in, requests = trio.open_memory_channel[str](0)
     responses, responses_out = trio.open_memory_channel[bytes](SOUND_AHEAD)
     turn.tts_responses = responses_out
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(voice.speak, requests, responses)
+        nursery.start_soon(_speak, voice, requests, responses, outbox)
         nursery.start_soon(_hand_over, phrases, requests_in, turn.playout)
         async for pcm in responses_out:
             await sound.play(pcm, voice.hz)
+
+
+async def _speak(
+    voice: Voice,
+    requests: trio.MemoryReceiveChannel[str],
+    responses: trio.MemorySendChannel[bytes],
+    outbox: Outbox,
+) -> None:
+    async with requests, responses:
+        try:
+            await voice.speak(requests, responses)
+        except Exception as error:  # anything that somebody's voice may raise: words can still be read
+            log.exception("voice.failed")
+            outbox.post(Status(StatusCode.TTS_CONNECTION_FAILED, f"the voice failed: {error}"))
 
 
 async def _hand_over(
@@ -69,5 +90,8 @@ async def _hand_over(
     """One phrase at a time, so that what is heard can be told from what waits: a phrase taken is a phrase begun."""
     with requests:
         async for phrase in phrases:
-            await requests.send(phrase)
+            try:
+                await requests.send(phrase)
+            except trio.BrokenResourceError:
+                continue  # the voice has failed; whoever sends phrases need not know
             playout.told(f"{phrase} ")

@@ -17,9 +17,9 @@ from neko.nurseries.slot import Slot
 from neko.nurseries.speech import Sound, speak_phrases
 from neko.protocol import server as protocol
 from neko.protocol.server import Emotion, ReplyText, TurnEnd
-from neko.realtime.session import AudioDelta, Interrupt, TextDelta
+from neko.realtime.session import AudioDelta, Interrupt, ReplyStatus, TextDelta
 
-FEED = 256  # pieces of a reply that wait; then the model session's events wait
+FEED = 15_000  # pieces of a reply that wait: 10 minutes of 40 ms, 29 MB; then a barge-in would have to wait as well
 PHRASES = 64  # of a reply that wait to be spoken: minutes of speech; then its text waits too
 
 
@@ -38,7 +38,7 @@ class Turn:
     playout: Playout = field(factory=Playout, init=False)
     text: str = field(default="", init=False, repr=False)
     item_id: str | None = field(default=None, init=False)
-    generated: bool = field(default=False, init=False)  # the model has said all of it
+    status: ReplyStatus | None = field(default=None, init=False)  # None while the model is saying it
     ended: bool = field(default=False, init=False)  # its turn end is claimed
     tts_requests: trio.MemoryReceiveChannel[str] | None = field(default=None, init=False)
     tts_responses: trio.MemoryReceiveChannel[bytes] | None = field(default=None, init=False)
@@ -61,7 +61,7 @@ class Turn:
         return Interrupt(
             reply_id=self.reply_id,
             item_id=self.item_id,
-            running=not self.generated,
+            running=self.status is None,
             heard_ms=int(self.playout.heard_ms(now)),
             heard_text=self.heard(now),
         )
@@ -108,7 +108,7 @@ class Telling:
         async with trio.open_nursery() as nursery:
             if self.voice is not None:
                 self.turn.tts_requests = phrases
-                nursery.start_soon(speak_phrases, self.voice, phrases, sound, self.turn)
+                nursery.start_soon(speak_phrases, self.voice, phrases, sound, self.turn, self.outbox)
             with phrases_in:
                 async for delta in feed:
                     match delta:
@@ -144,7 +144,8 @@ class Telling:
             text = await self.translation.of(turn.text)
             if text is not None:
                 await self.outbox.send(protocol.Translation(text, self.translation.wanted, turn.id))
-        # No checkpoint between the claim and the history: a barge-in finds the reply told, or not ended.
+        # No checkpoint from the claim to the post: a barge-in finds the reply told, or not ended.
         if turn.claim_end():
             self.history.add(Role.ASSISTANT, turn.text)
-            await self.outbox.send(TurnEnd(turn.id, interrupted=False))
+            broken_off = turn.status in {ReplyStatus.CANCELLED, ReplyStatus.FAILED}
+            self.outbox.post(TurnEnd(turn.id, interrupted=broken_off))

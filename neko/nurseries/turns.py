@@ -15,7 +15,7 @@ from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
 from neko.nurseries.turn import FEED, Telling, Translation, Turn
 from neko.protocol.server import ServerMessage, TurnEnd, UserActivity
-from neko.realtime.session import AudioDelta, TextDelta
+from neko.realtime.session import AudioDelta, ReplyStatus, TextDelta
 
 CLOSED = 64  # replies whose late pieces are known for what they are; a provider has one or two in flight
 
@@ -58,6 +58,10 @@ class Turns:
         """A reply begins; it is told once the turn before it is over."""
         now = trio.current_time()
         after = self.last.over if self.last else None
+        for turn in self._turns:
+            if turn.slot is slot:
+                # A session that begins to answer again is done with what it said before, even if it forgot to say so.
+                self._close(turn.reply_id)
         self._turns = [turn for turn in self._turns if turn.live(now)]
         voice = self._ports.voice(slot.plan.snapshot, slot.plan.mode)
         aloud = voice is not None or slot.session.facts.speaks_hz is not None
@@ -83,11 +87,11 @@ class Turns:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._close(piece.reply_id)
 
-    def generated(self, reply_id: str) -> None:
-        """The model has said all of it."""
+    def generated(self, reply_id: str, status: ReplyStatus) -> None:
+        """The model says no more of it; what it said is told to its end."""
         for turn in self._turns:
             if turn.reply_id == reply_id:
-                turn.generated = True
+                turn.status = status
         self._close(reply_id)
 
     def reported(self, speech_id: str, played_ms: float) -> None:

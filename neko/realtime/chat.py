@@ -52,14 +52,14 @@ class ChatModel:
                     raise refused(response.status_code, self._endpoint.url, _message(await response.aread()))
                 async with _lines(response) as lines, aclosing(_pieces(lines)) as pieces:
                     yield pieces
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise Unreachable(f"{self._endpoint.url} does not answer ({type(error).__name__}: {error})") from error
 
     async def check(self) -> None:
         """Raises `ProviderError` when the endpoint cannot be used; generates nothing."""
         try:
             response = await self._client.get("models")
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise Unreachable(f"{self._endpoint.url} does not answer ({type(error).__name__}: {error})") from error
         if not response.is_success:
             raise refused(response.status_code, self._endpoint.url, _message(response.content))
@@ -88,7 +88,7 @@ async def _lines(response: httpx.Response) -> AsyncIterator[AsyncIterator[str]]:
     finally:
         with trio.move_on_after(_HANG_UP_WITHIN, shield=True):
             await response.aclose()
-            with suppress(httpx.TransportError, httpx.StreamError):
+            with suppress(httpx.RequestError, httpx.StreamError):
                 async for _ in lines:
                     pass
 

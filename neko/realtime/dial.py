@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 import trio
 from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
-from neko.realtime.errors import Unreachable, refused
+from neko.realtime.errors import Unreachable, only_error, refused
 
 RECEIVE_BUFFER = 64 * 1024  # bytes; the library's 4 KiB cost a wake-up for each quarter of an audio delta
 MAX_MESSAGE = 16 * 1024 * 1024  # bytes; OpenAI's largest event is a 15 MiB append
 QUEUE = 64  # messages; 2.5 s of 40 ms deltas, then TCP holds the provider back
 GOODBYE_WITHIN = 2.0  # seconds for the closing handshake; a provider that does not answer is left
+CANCELLED_WITHIN = 0.1  # seconds to put the close frame on the line; nobody is left who could read the answer
 _PORTS = {"ws": 80, "wss": 443}
 _SAID = 300  # bytes of a refusal's body worth repeating
 
@@ -47,7 +48,8 @@ async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketC
             try:
                 yield websocket
             finally:
-                with trio.move_on_after(GOODBYE_WITHIN, shield=True):
+                cancelled = trio.current_effective_deadline() <= trio.current_time()
+                with trio.move_on_after(CANCELLED_WITHIN if cancelled else GOODBYE_WITHIN, shield=True):
                     await websocket.aclose()
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -58,15 +60,6 @@ async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketC
         raise error from error.__cause__
     finally:
         await trio.aclose_forcefully(stream)
-
-
-def only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error in a group, whatever was cancelled beside it; the group itself when there are more or none."""
-    _, rest = group.split(trio.Cancelled)
-    error: BaseException | None = rest
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return group if error is None or isinstance(error, BaseExceptionGroup) else error
 
 
 async def _connect(host: str, port: int, scheme: str) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import trio
+
 from neko.protocol.errors import StatusCode
 
 
@@ -67,3 +69,12 @@ def refused(status: int, who: str, said: str) -> ProviderError:
     """The error for an HTTP status with which `who` refused a request or a handshake."""
     error = _BY_HTTP_STATUS.get(status, Unreachable if status >= 500 else ProviderError)
     return error(f"{who} answered HTTP {status}{': ' + said if said else ''}")
+
+
+def only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error in a group, whatever was cancelled beside it; the group itself when there are more or none."""
+    _, rest = group.split(trio.Cancelled)
+    error: BaseException | None = rest
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return group if error is None or isinstance(error, BaseExceptionGroup) else error

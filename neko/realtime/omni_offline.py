@@ -11,7 +11,7 @@ import trio
 from attrs import frozen
 
 from neko.protocol.errors import StatusCode
-from neko.realtime.errors import ProviderError
+from neko.realtime.errors import ProviderError, only_error
 from neko.realtime.session import (
     Complaint,
     Facts,
@@ -122,7 +122,8 @@ class OmniOfflineClient:
     def _interrupt(self, cut: Interrupt) -> None:
         """Stops the reply, and has the model remember of it what was heard."""
         if cut.reply_id in self._answers:
-            self._messages.remove(self._answers.pop(cut.reply_id))
+            answer = self._answers.pop(cut.reply_id)
+            self._messages = [message for message in self._messages if message is not answer]
         elif self._answering is not None and self._answering[0] == cut.reply_id:
             self._answering[1].cancel()
         if cut.heard_text:
@@ -137,7 +138,10 @@ def _message(line: Line) -> Message:
 async def open_offline(model: Replies, instructions: str, lines: Sequence[Line]) -> AsyncIterator[OmniOfflineClient]:
     """A text session on `model` that was told `lines`; leaving the context stops what is being answered."""
     client = OmniOfflineClient(model, instructions, lines)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(client.answer)
-        yield client
-        nursery.cancel_scope.cancel()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.answer)
+            yield client
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise only_error(group) from None

@@ -66,7 +66,9 @@ class FakeModels:
     """A `Connect`: hands out sessions and remembers them all."""
 
     dial_s: float = 0.0  # how long the handshake takes
+    close_s: float = 0.0  # how long the goodbye takes, whatever is cancelled
     refusal: ProviderError | None = None
+    first_words: tuple[Happening, ...] = ()  # said as soon as somebody listens
     sessions: list[FakeModelSession] = field(factory=list)
     dialling: int = 0
 
@@ -84,10 +86,13 @@ class FakeModels:
         facts = VOICED if mode is InputMode.AUDIO else SILENT
         session = FakeModelSession(f"fake_{len(self.sessions)}", snapshot, mode, facts)
         session.primed += lines
+        session.say(*self.first_words)
         self.sessions.append(session)
         try:
             yield session
         finally:
+            with trio.move_on_after(self.close_s, shield=True):
+                await trio.sleep_forever()
             session.open = False
 
     @property

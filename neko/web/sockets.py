@@ -39,6 +39,7 @@ UNKNOWN_CHARACTER = 4004
 UNAUTHORIZED_CLOSE = 4401
 TRY_AGAIN_LATER = 1013
 
+QUEUE = 64  # frames; while they wait, pings behind them are still answered
 RECEIVE_BUFFER = 64 * 1024  # bytes; a burst of microphone frames in one wake-up instead of sixteen
 MAX_APPEND = 21 * 1024 * 1024  # characters; the 15 MiB of sound that the OpenAI API takes in one append, as base64
 ACCEPT_WITHIN = 5.0  # s; the head is here already, so only a client that stopped reading takes so long
@@ -139,7 +140,11 @@ def _for_model(model: str | None, *, known: bool, crowded: bool) -> Embedded:
 async def _accept(nursery: trio.Nursery, welcome: Welcome, stream: AnsweredFirst) -> WebSocketConnection | None:
     with trio.move_on_after(ACCEPT_WITHIN):
         request = await wrap_server_stream(
-            nursery, stream, max_message_size=_largest(welcome), receive_buffer_size=RECEIVE_BUFFER
+            nursery,
+            stream,
+            message_queue_size=QUEUE,
+            max_message_size=_largest(welcome),
+            receive_buffer_size=RECEIVE_BUFFER,
         )
         offered = isinstance(welcome, Embedded) and REALTIME_PROTOCOL in request.proposed_subprotocols
         return await request.accept(subprotocol=REALTIME_PROTOCOL if offered else None)

@@ -101,6 +101,8 @@ class OpenAiDialect:
             case Hear(pcm):
                 yield {"type": "input_audio_buffer.append", "audio": pybase64.b64encode_as_string(pcm)}
             case Say(text, request_id):
+                # A reply that nobody here knows of yet would have the next one refused; without one this is harmless.
+                yield {"type": "response.cancel"}
                 yield _message("user", {"type": "input_text", "text": text})
                 yield _respond({"metadata": {"request_id": request_id}} if request_id else {})
             case See(url):
