@@ -11,8 +11,8 @@ import trio
 import trio.testing
 from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
-from neko.realtime.dial import GOODBYE_WITHIN, MAX_MESSAGE, QUEUE, RECEIVE_BUFFER, only_error
-from neko.realtime.errors import Unreachable, refused
+from neko.realtime.dial import GOODBYE_WITHIN, MAX_MESSAGE, QUEUE, RECEIVE_BUFFER
+from neko.realtime.errors import Unreachable, only_error, refused
 from neko.testing.dialects.openai import OpenAI
 from neko.testing.provider import WELL_BEHAVED, Provider
 from neko.testing.wire import Wire
