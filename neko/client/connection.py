@@ -38,7 +38,7 @@ async def connect(
     """A connection to the character at `url` (`ws://host:port/ws/Yui`, or `http://host:port` and a name).
 
     Leaving the context closes the socket cleanly, which ends the session; give `end()` first to say so in words.
-    Cancelled, it still tries to say goodbye for two seconds. An unknown character and a wrong token show in
+    Cancelled, it says goodbye and does not wait for the answer. An unknown character and a wrong token show in
     `start()` or in the iteration, because the server says so in the socket.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping  # noqa: TC003 - cattrs reads the annotations
+from collections.abc import Mapping
 from enum import StrEnum
 
 from attrs import evolve, field, frozen
