@@ -121,13 +121,14 @@ async def test_a_start_at_the_moment_of_a_loss_is_a_new_session(house: FakeHouse
         assert len(house.models.live) == 1
 
 
-async def test_a_session_that_is_lost_as_it_comes_up_failed(house: FakeHouse, autojump_clock: MockClock) -> None:
+async def test_a_session_that_is_lost_as_it_comes_up_is_no_session(house: FakeHouse, autojump_clock: MockClock) -> None:
     house.models.first_words = (Arrears("no money"),)
     async with house.client() as person:
         await person.send("start_session", input_type="audio")
         await wait_all_tasks_blocked()
-        assert person.types() == ["session_preparing", "status", "session_failed"]
         assert person.codes() == ["API_ARREARS"]
+        # Whether it had started by then is a matter of the scheduler; that it is over is not.
+        assert person.types()[-1] in {"session_failed", "session_ended_by_server"}
         assert not house.managers[NAME].is_active
 
 
