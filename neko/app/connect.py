@@ -89,7 +89,7 @@ class Adapters:
         with _as_provider_error():
             warm.voice.open_voice(snapshot.character.voice)
         if mode is InputMode.TEXT:
-            async with open_offline(warm.chat, snapshot.character.prompt, lines) as offline:
+            async with open_offline(warm.for_conversation().chat, snapshot.character.prompt, lines) as offline:
                 await offline.warm()
                 yield offline
         else:

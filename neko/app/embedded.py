@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from neko.config.model import Provider
 from neko.local.detection import SileroDetectors
@@ -17,6 +18,7 @@ from neko.local.engine import language_model_process, require_engine
 from neko.local.engines import ChatMessage, EngineError, Engines, Speak
 from neko.local.errors import LocalError, NoSuchWeights
 from neko.local.installed import best_language_model
+from neko.local.llama_process import SLOTS
 from neko.local.models import WHISPER_TINY_EN
 from neko.local.recognition import WhisperRecogniser
 from neko.local.scripted import ScriptedModel, scripted_engines
@@ -47,6 +49,18 @@ class Warm:
     engines: Engines
     chat: Replies
     voice: TtsWorker
+    per_conversation: Callable[[], ChatModel] | None = None
+
+    def for_conversation(self) -> Warm:
+        """The engines for one conversation, which has a place of its own in the language model's memory.
+
+        Without one, a question that comes while the prompt is still being read would go to another place, where all of
+        the prompt has to be read again: seconds instead of a tenth of one.
+        """
+        if self.per_conversation is None:
+            return self
+        chat = self.per_conversation()
+        return Warm(evolve(self.engines, language_model=LocalLanguageModel(chat)), chat, self.voice)
 
 
 @frozen
@@ -118,7 +132,10 @@ async def open_engines(provider: Provider, voices: trio.CapacityLimiter, on_prog
         endpoint = await _language_model(provider, stack, on_progress)
         chat = await stack.enter_async_context(open_chat(endpoint))
         model = LocalLanguageModel(chat)
-        yield Warm(Engines(senses.detectors, senses.recogniser, model, _speaker(voice, voices)), chat, voice)
+        engines = Engines(senses.detectors, senses.recogniser, model, _speaker(voice, voices))
+        places = cycle(range(SLOTS))
+        own = not provider.url
+        yield Warm(engines, chat, voice, (lambda: chat.with_options(id_slot=next(places))) if own else None)
 
 
 def _speaker(worker: TtsWorker, voices: trio.CapacityLimiter) -> Callable[[str], Speak]:

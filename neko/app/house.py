@@ -72,7 +72,7 @@ class House:
         except NotReady as reason:
             await websocket.aclose(1013, reason.details[:100])
             return
-        await serve_realtime(websocket, warm.engines)
+        await serve_realtime(websocket, warm.for_conversation().engines)
 
     def health(self) -> Health:
         if not self.uses_embedded:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import orjson
 import trio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from neko.realtime.errors import ProviderError, Unreachable, refused
 
@@ -54,6 +54,10 @@ class ChatModel:
                     yield pieces
         except httpx.RequestError as error:
             raise Unreachable(f"{self._endpoint.url} does not answer ({type(error).__name__}: {error})") from error
+
+    def with_options(self, **options: Any) -> ChatModel:
+        """The same endpoint over the same connections, asked with further fields."""
+        return ChatModel(self._client, evolve(self._endpoint, options={**self._endpoint.options, **options}))
 
     async def check(self) -> None:
         """Raises `ProviderError` when the endpoint cannot be used; generates nothing."""
