@@ -133,7 +133,7 @@ async def test_a_slow_client_gets_the_interruption_before_what_waits(
     """Sound that waits for a client that does not read is not sent after `user_activity`."""
     async with house.client() as person:
         await start_speaking(house, person)
-        outbox = house.managers["Mimi"]._outbox
+        outbox = house.managers["Mimi"]._reception.outbox
         before = len(person.got)
         # All in one go, so that the writer has had no chance to send any of it.
         house.model.say(*(AudioDelta("r1", "i1", SECOND) for _ in range(5)), SpeechStarted())

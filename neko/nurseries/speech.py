@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import trio
 from attrs import define, field
 
@@ -16,9 +14,6 @@ from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import AudioChunk, Status
 from neko.telemetry import get_logger
-
-if TYPE_CHECKING:
-    from neko.nurseries.turn import Turn
 
 log = get_logger("speech")
 
@@ -53,7 +48,12 @@ class Sound:
 
 
 async def speak_phrases(
-    voice: Voice, phrases: trio.MemoryReceiveChannel[str], sound: Sound, turn: Turn, outbox: Outbox
+    voice: Voice,
+    phrases: trio.MemoryReceiveChannel[str],
+    queue: tuple[trio.MemorySendChannel[bytes], trio.MemoryReceiveChannel[bytes]],
+    sound: Sound,
+    playout: Playout,
+    outbox: Outbox,
 ) -> None:
     """Speaks phrases as they come, until their channel ends and the last of them has been sent.
 
@@ -61,11 +61,10 @@ async def speak_phrases(
     the rest of the reply is silent.
     """
     requests_in, requests = trio.open_memory_channel[str](0)
-    responses, responses_out = trio.open_memory_channel[bytes](SOUND_AHEAD)
-    turn.tts_responses = responses_out
+    responses, responses_out = queue
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_speak, voice, requests, responses, outbox)
-        nursery.start_soon(_hand_over, phrases, requests_in, turn.playout)
+        nursery.start_soon(_hand_over, phrases, requests_in, playout)
         async for pcm in responses_out:
             await sound.play(pcm, voice.hz)
 

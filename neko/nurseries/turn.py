@@ -14,7 +14,7 @@ from neko.conversation.phrases import Phrase, PhraseSplitter
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Translate, Voice
 from neko.nurseries.slot import Slot
-from neko.nurseries.speech import Sound, speak_phrases
+from neko.nurseries.speech import SOUND_AHEAD, Sound, speak_phrases
 from neko.protocol import server as protocol
 from neko.protocol.server import Emotion, ReplyText, TurnEnd
 from neko.realtime.session import AudioDelta, Interrupt, ReplyStatus, TextDelta
@@ -107,8 +107,9 @@ class Telling:
         phrases_in, phrases = trio.open_memory_channel[str](PHRASES)
         async with trio.open_nursery() as nursery:
             if self.voice is not None:
-                self.turn.tts_requests = phrases
-                nursery.start_soon(speak_phrases, self.voice, phrases, sound, self.turn, self.outbox)
+                queue = trio.open_memory_channel[bytes](SOUND_AHEAD)
+                self.turn.tts_requests, self.turn.tts_responses = phrases, queue[1]
+                nursery.start_soon(speak_phrases, self.voice, phrases, queue, sound, self.turn.playout, self.outbox)
             with phrases_in:
                 async for delta in feed:
                     match delta:

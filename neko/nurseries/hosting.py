@@ -1,0 +1,85 @@
+"""One character's sessions, one at a time: who asks for one, who runs it, and when it counts as over."""
+
+from __future__ import annotations
+
+from math import inf
+
+import trio
+
+from neko.nurseries.inbox import Inbox
+from neko.nurseries.session import Ending, Session
+from neko.protocol.errors import StatusCode
+from neko.protocol.server import Status
+from neko.telemetry import get_logger
+
+log = get_logger("hosting")
+
+BUG_DETAILS = "Something went wrong here; start the session again."
+
+
+class Hosting:
+    """Sessions are begun and ended in sync code, and run by `run`, each after the end of the one before it.
+
+    `inbox` is what the person says: what comes before a session waits there for it.
+    """
+
+    def __init__(self, character: str) -> None:
+        self.inbox = Inbox()
+        self._character = character
+        self._session: Session | None = None
+        self._previous = trio.Event()  # the session before is over, its last words included
+        self._previous.set()
+        # Without bound, so that asking is one step: whatever waits here was ended by what came after it.
+        self._asked, self._asks = trio.open_memory_channel[tuple[Session, trio.Event]](inf)
+
+    @property
+    def session(self) -> Session | None:
+        """The session, unless it is ending: for everybody else it is over as soon as that is decided."""
+        session = self._session
+        if session is not None and session.scope.cancel_called:
+            self._forget(session)
+        return self._session
+
+    def begin(self, session: Session) -> None:
+        """Has `run` run it; there must be none."""
+        # No checkpoint: a session that is known and not hosted would keep every later one waiting.
+        after, self._previous, self._session = self._previous, session.over, session
+        self._asked.send_nowait((session, after))
+
+    def end(self, ending: Ending) -> Session | None:
+        """Ends the session, if there is one; it is over when its `over` is set."""
+        session = self.session
+        if session is not None:
+            session.end(ending)
+            self._forget(session)
+        return session
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hosts until cancelled."""
+        async with trio.open_nursery() as nursery:
+            task_status.started()
+            async for session, after in self._asks:
+                nursery.start_soon(self._host, session, after)
+
+    async def _host(self, session: Session, after: trio.Event) -> None:
+        try:
+            await after.wait()
+            await self._run(session)
+            self._forget(session)
+            session.farewell()
+        finally:
+            session.over.set()
+
+    async def _run(self, session: Session) -> None:
+        try:
+            await session.run()
+        except Exception:  # a bug ends one conversation, and nothing else
+            log.exception("session.bug", character=self._character, session=session.id)
+            session.ending = Ending.BY_SERVER
+            session.outbox.post(Status(StatusCode.SERVER_ERROR, BUG_DETAILS))
+
+    def _forget(self, session: Session) -> None:
+        """The next start is another session, with an inbox of its own."""
+        if self._session is session:
+            self._session = None
+            self.inbox = Inbox()
