@@ -76,7 +76,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Card:
 
 
 async def test_both_ways_and_a_barge_in(card: Card, capsys: pytest.CaptureFixture[str]) -> None:
-    spoken, played = trio.Event(), trio.Event()
+    spoken, silent, played = trio.Event(), trio.Event(), trio.Event()
 
     async def script(peer: Peer) -> None:
         await peer.accept_start()
@@ -86,6 +86,7 @@ async def test_both_ways_and_a_barge_in(card: Card, capsys: pytest.CaptureFixtur
         spoken.set()
         assert await peer.receive() == Playback("s1", 200.0)
         await peer.say(UserActivity("s1"), TurnEnd("t1", interrupted=True))
+        await silent.wait()
         await peer.say(AudioChunk("s2", "t2", SPEECH))
         while await peer.receive() != Playback("s2", 20.0):
             pass  # what else was heard of s1 before it fell silent
@@ -101,6 +102,7 @@ async def test_both_ways_and_a_barge_in(card: Card, capsys: pytest.CaptureFixtur
                 await spoken.wait()
                 heard = [await until_sound(card.streams["out"]) for _ in range(10)]
                 after = await until_sound(card.streams["out"], other_than=SPEECH)
+                silent.set()
                 while not played.is_set():
                     heard.append(await card.streams["out"].turn_over(BLOCK))
         nursery.cancel_scope.cancel()

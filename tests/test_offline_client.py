@@ -110,13 +110,24 @@ async def test_news_and_pictures_are_told() -> None:
         ]
 
 
+async def test_a_picture_that_a_model_refuses_is_not_shown_again() -> None:
+    replies = (ChatReply(refuse_status=400), ChatReply(pieces=("Yes?",)))
+    async with open_fake_chat(*replies) as fake, session(fake) as client:
+        await client.send(See("data:image/png;base64,AAAA"))
+        await client.send(Say("Look."))
+        await events_until_done(client)
+        await client.send(Say("Hello?"))
+        await events_until_done(client)
+        assert told(fake, 1)[2:] == [("user", "Look."), ("user", "Hello?")]
+
+
 @pytest.mark.parametrize(
     ("reply", "code"),
     [
         (ChatReply(refuse_status=401), StatusCode.API_KEY_REJECTED),
         (ChatReply(refuse_status=402), StatusCode.API_ARREARS),
         (ChatReply(refuse_status=429), StatusCode.API_RATE_LIMIT),
-        (ChatReply(refuse_status=500), StatusCode.API_UNREACHABLE),
+        (ChatReply(refuse_status=500), StatusCode.API_UNKNOWN_ERROR),
         (ChatReply(cut_after=1), StatusCode.API_UNREACHABLE),
         (ChatReply(garbage_after=1), StatusCode.API_UNKNOWN_ERROR),
     ],

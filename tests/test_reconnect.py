@@ -215,3 +215,49 @@ async def test_draining_lets_the_sentence_end_and_says_goodbye(house: FakeHouse,
         assert person.of("system")[0]["interrupted"] is False
         assert person.closed == 1012
         assert house.models.live == []
+
+
+async def test_what_was_said_to_no_session_is_not_the_next_clients(house: FakeHouse, autojump_clock: MockClock) -> None:
+    async with house.client() as first:
+        await first.send("stream_data", input_type="text", data="my secret")
+        await first.send("stream_data", input_type="audio", data=[1] * 240, sample_rate=24_000)
+        await wait_all_tasks_blocked()
+        await first.leave()
+    async with house.client() as second:
+        await started(house, second)
+        assert house.model.got == []
+        assert bytes(house.model.heard) == b""
+
+
+async def test_a_wrong_token_hears_nothing_and_takes_nothing(house: FakeHouse, autojump_clock: MockClock) -> None:
+    async with house.client() as first:
+        token = (await started(house, first))["resume_token"]
+        last = first.got[-1]["seq"]
+        await first.vanish()
+    house.model.say(ReplyStarted("r1"), TextDelta("r1", "The plan is secret. "), AudioDelta("r1", "i1", TENTH))
+    await wait_all_tasks_blocked()
+    async with house.client() as stranger:
+        await stranger.send("resume", token="wrong", last_seq=0)
+        await wait_all_tasks_blocked()
+        assert [(frame["type"], frame["seq"]) for frame in stranger.got] == [("status", 1)]
+        await stranger.leave()
+    async with house.client() as back:
+        await back.send("resume", token=token, last_seq=last)
+        await wait_all_tasks_blocked()
+        assert [frame["text"] for frame in back.of("gemini_response")] == ["The plan is secret. "]
+        assert len(house.models.live) == 1
+
+
+async def test_a_client_that_says_nothing_leaves_the_waiting_session_alone(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    async with house.client() as first:
+        await started(house, first)
+        await first.vanish()
+    async with house.client() as silent:
+        await trio.sleep(10)
+        await silent.leave()
+    await trio.sleep(19)
+    assert len(house.models.live) == 1
+    await trio.sleep(2)
+    assert house.models.live == []

@@ -252,3 +252,36 @@ async def test_a_reply_that_the_provider_gave_up_ends_as_interrupted(
         house.model.say(ReplyStarted("r1"), TextDelta("r1", "I was"), ReplyDone("r1", ReplyStatus.FAILED))
         await wait_all_tasks_blocked()
         assert [f["interrupted"] for f in person.of("system")] == [True]
+
+
+async def test_a_blind_model_is_not_shown_pictures_and_the_person_is_told_once(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    house.models.sees = False
+    async with house.client() as person:
+        await started(person, "text")
+        for _ in range(3):
+            await person.send("stream_data", input_type="screen", data="data:image/png;base64,AAAA")
+            await wait_all_tasks_blocked()
+        await person.send("stream_data", input_type="text", data="what do you see?")
+        await wait_all_tasks_blocked()
+        assert person.codes() == ["INVALID_INPUT_TYPE"]
+        assert house.model.got == [Say("what do you see?")]
+
+
+async def test_in_a_typed_conversation_what_was_shown_was_said(house: FakeHouse, autojump_clock: MockClock) -> None:
+    manager = house.managers[NAME]
+
+    async def speak(requests: trio.MemoryReceiveChannel[str], responses: trio.MemorySendChannel[bytes]) -> None:
+        async with requests, responses:
+            async for _ in requests:
+                await responses.send(TENTH * 20)
+
+    manager._ports = attrs.evolve(manager._ports, voice=lambda *_: Voice(24_000, speak))
+    async with house.client() as person:
+        await started(person, "text")
+        house.model.say(ReplyStarted("r1"), TextDelta("r1", "I love hot ramen and"))
+        await wait_all_tasks_blocked()
+        await person.send("stream_data", input_type="text", data="stop")
+        await wait_all_tasks_blocked()
+        assert [u.text for u in manager.history] == ["I love hot ramen and", "stop"]

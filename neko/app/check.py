@@ -9,6 +9,7 @@ from typing import assert_never
 import trio
 from attrs import frozen
 
+from neko.app.embedded import weights_of_the_user
 from neko.config.errors import ConfigError
 from neko.config.manager import ConfigManager
 from neko.config.model import Provider, ProviderKind
@@ -85,7 +86,9 @@ def _embedded(provider: Provider) -> str:
     if provider.model == "scripted":
         return "the scripted persona, for demonstrations"
     require_engine()
-    return f"the engine is installed and runs {provider.model or best_language_model().name}"
+    if provider.model:
+        return f"the engine is installed and runs {weights_of_the_user(provider.model)}"
+    return f"the engine is installed and runs {best_language_model().name}"
 
 
 def _voice(character: str, tts: str, voice: str, embedded: bool) -> Finding:

@@ -89,9 +89,10 @@ class Adapters:
         with _as_provider_error():
             warm.voice.open_voice(snapshot.character.voice)
         if mode is InputMode.TEXT:
-            async with open_offline(warm.for_conversation().chat, snapshot.character.prompt, lines) as offline:
-                await offline.warm()
-                yield offline
+            with warm.for_conversation() as mine:
+                async with open_offline(mine.chat, snapshot.character.prompt, lines, sees=False) as offline:
+                    await offline.warm()
+                    yield offline
         else:
             async with self._realtime(snapshot, lines, self.local_url, LOCAL_MODEL, self.token) as session:
                 yield session
@@ -108,7 +109,7 @@ class Adapters:
     ) -> AsyncIterator[ModelSession]:
         character = snapshot.character
         setup = Setup(character.prompt, character.voice, character.language, model, lines)
-        dialect = OpenAiDialect(speaks=character.tts == NATIVE)
+        dialect = OpenAiDialect(speaks=character.tts == NATIVE, sees=model != LOCAL_MODEL)
         async with open_realtime(dialect, setup, url, key) as session:
             yield session
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import cycle
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from neko.tts.worker import TtsWorker, get_tts_worker
 log = get_logger("embedded")
 
 SCRIPTED = "scripted"
+GGUF = b"GGUF"  # what every such file begins with
 # 0.7 keeps a small model from repeating itself; 160 tokens are half a minute of speech.
 REPLY = {"temperature": 0.7, "max_tokens": 160, "cache_prompt": True}
 
@@ -49,18 +50,49 @@ class Warm:
     engines: Engines
     chat: Replies
     voice: TtsWorker
-    per_conversation: Callable[[], ChatModel] | None = None
+    places: Places | None = None
 
-    def for_conversation(self) -> Warm:
+    @contextmanager
+    def for_conversation(self) -> Iterator[Warm]:
         """The engines for one conversation, which has a place of its own in the language model's memory.
 
         Without one, a question that comes while the prompt is still being read would go to another place, where all of
         the prompt has to be read again: seconds instead of a tenth of one.
         """
-        if self.per_conversation is None:
-            return self
-        chat = self.per_conversation()
-        return Warm(evolve(self.engines, language_model=LocalLanguageModel(chat)), chat, self.voice)
+        if self.places is None:
+            yield self
+        else:
+            with self.places.take() as chat:
+                yield Warm(evolve(self.engines, language_model=LocalLanguageModel(chat)), chat, self.voice)
+
+
+class Places:
+    """The slots of the language model's server, each with the prompt that it has read last."""
+
+    def __init__(self, chat: ChatModel) -> None:
+        self._chat = chat
+        self._taken: Counter[int] = Counter()
+
+    @contextmanager
+    def take(self) -> Iterator[ChatModel]:
+        """The first free one, which is the one that has read most; the least taken one when none is free."""
+        slot = min(range(SLOTS), key=lambda each: self._taken[each])
+        self._taken[slot] += 1
+        try:
+            yield self._chat.with_options(id_slot=slot)
+        finally:
+            self._taken[slot] -= 1
+
+    async def read(self, prompt: Sequence[ChatMessage]) -> None:
+        """Has the first place read a prompt, before somebody takes it: 4 s that a first start need not take.
+
+        Whoever takes it meanwhile waits for the rest of that, and not for all of it.
+        """
+        try:
+            async with self._chat.with_options(id_slot=0).reply(prompt) as pieces:
+                await anext(pieces, None)
+        except ProviderError as error:
+            log.warning("prompt.cold", details=error.details)
 
 
 @frozen
@@ -73,8 +105,9 @@ class Broken:
 class Embedded:
     """The engines of one process. `run` owns them; everybody else asks `warm`."""
 
-    def __init__(self, provider: Provider, voices: trio.CapacityLimiter) -> None:
+    def __init__(self, provider: Provider, prompt: Sequence[ChatMessage], voices: trio.CapacityLimiter) -> None:
         self._provider = provider
+        self._prompt = prompt
         self._voices = voices
         self._state: Warm | Broken | None = None
         self._known = trio.Event()
@@ -99,7 +132,7 @@ class Embedded:
         """Keeps the engines running until cancelled; gives up on engines that never came up."""
         while True:
             try:
-                async with open_engines(self._provider, self._voices, on_progress) as engines:
+                async with open_engines(self._provider, self._prompt, self._voices, on_progress) as engines:
                     self._state = engines
                     self._known.set()
                     log.info("engines.warm")
@@ -114,8 +147,10 @@ class Embedded:
 
 
 @asynccontextmanager
-async def open_engines(provider: Provider, voices: trio.CapacityLimiter, on_progress: Progress) -> AsyncIterator[Warm]:
-    """Warm engines; everything they started ends with the context.
+async def open_engines(
+    provider: Provider, prompt: Sequence[ChatMessage], voices: trio.CapacityLimiter, on_progress: Progress
+) -> AsyncIterator[Warm]:
+    """Warm engines, which begin to read `prompt`; everything they started ends with the context.
 
     Raises:
         LocalError: a model is missing, is not what it should be, or does not run here.
@@ -133,9 +168,12 @@ async def open_engines(provider: Provider, voices: trio.CapacityLimiter, on_prog
         chat = await stack.enter_async_context(open_chat(endpoint))
         model = LocalLanguageModel(chat)
         engines = Engines(senses.detectors, senses.recogniser, model, _speaker(voice, voices))
-        places = cycle(range(SLOTS))
-        own = not provider.url
-        yield Warm(engines, chat, voice, (lambda: chat.with_options(id_slot=next(places))) if own else None)
+        places = None if provider.url else Places(chat)
+        async with trio.open_nursery() as nursery:
+            if places is not None and prompt:
+                nursery.start_soon(places.read, prompt)
+            yield Warm(engines, chat, voice, places)
+            nursery.cancel_scope.cancel()
 
 
 def _speaker(worker: TtsWorker, voices: trio.CapacityLimiter) -> Callable[[str], Speak]:
@@ -186,7 +224,7 @@ async def _language_model(provider: Provider, stack: AsyncExitStack, on_progress
         return ChatEndpoint(provider.url, provider.model, options={"max_tokens": REPLY["max_tokens"]})
     require_engine()
     if provider.model:
-        gguf = _weights_of_the_user(provider.model)
+        gguf = await trio.to_thread.run_sync(weights_of_the_user, provider.model)
     else:
         model = best_language_model()
         gguf = await prepare(model, lambda done, total: on_progress(model.name, done, total))
@@ -194,10 +232,14 @@ async def _language_model(provider: Provider, stack: AsyncExitStack, on_progress
     return ChatEndpoint(process.url, process.model, process.api_key, options=REPLY)
 
 
-def _weights_of_the_user(name: str) -> Path:
+def weights_of_the_user(name: str) -> Path:
+    """The GGUF file that a configuration names. Raises `NoSuchWeights` when it is none."""
     path = Path(name).expanduser()
     if not path.is_file():
         raise NoSuchWeights(path)
+    with path.open("rb") as file:
+        if file.read(len(GGUF)) != GGUF:
+            raise NoSuchWeights(path)
     return path
 
 

@@ -14,9 +14,12 @@ from neko.app.connect import Adapters
 from neko.app.embedded import Broken, Embedded, Progress, Warm
 from neko.config.manager import ConfigManager
 from neko.config.model import Provider, ProviderKind
+from neko.conversation.history import History
+from neko.local.engines import ChatMessage
 from neko.local.server import serve_realtime
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
+from neko.nurseries.recap import recap
 from neko.realtime.errors import NotReady
 from neko.telemetry import get_logger
 from neko.web.house import Health, HealthState
@@ -38,7 +41,7 @@ class House:
         self._drain_asked = trio.Event()
         voices = trio.CapacityLimiter(VOICE_THREADS)
         server = config.configuration.server
-        self.embedded = Embedded(_local_provider(config), voices)
+        self.embedded = Embedded(_local_provider(config), _first_prompt(config), voices)
         adapters = Adapters(
             embedded=self.embedded,
             voices=voices,
@@ -72,7 +75,8 @@ class House:
         except NotReady as reason:
             await websocket.aclose(1013, reason.details[:100])
             return
-        await serve_realtime(websocket, warm.for_conversation().engines)
+        with warm.for_conversation() as mine:
+            await serve_realtime(websocket, mine.engines)
 
     def health(self) -> Health:
         if not self.uses_embedded:
@@ -130,6 +134,16 @@ async def _each_within(seconds: float, todo: list[Callable[[], Awaitable[None]]]
         async with trio.open_nursery() as nursery:
             for each in todo:
                 nursery.start_soon(each)
+
+
+def _first_prompt(config: ConfigManager) -> list[ChatMessage]:
+    """What the first character that talks to the embedded provider has to have read."""
+    for name in config.names:
+        snapshot = config.snapshot(name)
+        if ProviderKind.LOCAL in {snapshot.provider.kind, snapshot.text_provider.kind}:
+            lines = [ChatMessage(role=line.role, content=line.text) for line in recap(snapshot, History())]
+            return [ChatMessage(role="system", content=snapshot.character.prompt), *lines]
+    return []
 
 
 def _local_provider(config: ConfigManager) -> Provider:

@@ -79,7 +79,8 @@ class EngineFailed(LocalError):
     """The end of its stderr, oldest line first."""
 
     def __str__(self) -> str:
-        said = " | ".join(self.last_words) or "it said nothing"
+        # Before its last line a Python process says where it was, which is of use to nobody who reads this.
+        said = self.last_words[-1] if self.last_words else "it said nothing"
         return f"the language model's process ended with status {self.status}: {said}"
 
 
@@ -100,6 +101,4 @@ class NoSuchWeights(LocalError):
     path: Path
 
     def __str__(self) -> str:
-        return (
-            f"there is no file {self.path}: providers.local.model takes a GGUF file, or nothing for the installed one"
-        )
+        return f"{self.path} is no GGUF file; accepted for providers.local.model: a GGUF file, or nothing"

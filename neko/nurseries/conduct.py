@@ -12,12 +12,15 @@ from neko.nurseries.outbox import Outbox
 from neko.nurseries.slot import Slot
 from neko.nurseries.turns import Turns
 from neko.protocol.client import Picture, TypedText
+from neko.protocol.errors import StatusCode
+from neko.protocol.server import Status
 from neko.realtime.errors import SessionLost
 from neko.realtime.session import Say, See, Tell
 from neko.telemetry import get_logger
 
 log = get_logger("conduct")
 
+BLIND_DETAILS = "the model behind this character takes no pictures; they are left out"
 MIC_STALE_S = 5.0  # what was heard longer than this before the session was asked for belongs to no conversation
 
 
@@ -31,6 +34,7 @@ class Conduct:
     _history: History
     _turns: Turns
     _asked_at: float  # when the session was asked for
+    _told_blind: Slot | None = None
 
     async def run(self) -> None:
         while True:
@@ -48,7 +52,7 @@ class Conduct:
             case TypedText():
                 await self._say(message)
             case Picture(url=url):
-                await self.current.session.send(See(url))
+                await self._show(url)
             case Tell():
                 await self.current.session.send(message)
             case Cut():
@@ -70,6 +74,13 @@ class Conduct:
             await self._cut(each)
         self._history.add(Role.USER, typed.text)
         await self.current.session.send(Say(typed.text, typed.request_id))
+
+    async def _show(self, url: str) -> None:
+        if self.current.session.facts.sees:
+            await self.current.session.send(See(url))
+        elif self._told_blind is not self.current:
+            self._told_blind = self.current
+            self._outbox.post(Status(StatusCode.INVALID_INPUT_TYPE, BLIND_DETAILS))
 
     async def _cut(self, cut: Cut) -> None:
         if cut.slot is self.current:

@@ -67,7 +67,7 @@ async def _read(websocket: WebSocketConnection, client: Subscription, manager: L
         try:
             message = codec.read(frame)
         except WireError as error:
-            client.begin(after=None)
+            manager.admit(client)
             await manager.tell(Status(error.code, error.details))
             continue
         await _dispatch(message, websocket, client, manager)
@@ -79,7 +79,7 @@ async def _dispatch(
     if isinstance(message, Resume):
         await _resume(message, client, manager)
         return
-    client.begin(after=None)
+    manager.admit(client)
     if message.language is not None and not isinstance(message, SwapSession):
         manager.language = message.language
     match message:
@@ -107,7 +107,6 @@ async def _dispatch(
 
 async def _resume(message: Resume, client: Subscription, manager: LLMSessionManager) -> None:
     if not manager.resume(client, message.token, message.last_seq):
-        client.begin(after=None)
         details = (
             "resume: the token is unknown or too old; accepted: the resume_token of a session that waits, first of all"
         )

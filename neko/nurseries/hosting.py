@@ -40,6 +40,11 @@ class Hosting:
             self._forget(session)
         return self._session
 
+    def nobody_spoke(self) -> None:
+        """Another client comes: what the one before said to no session is not for the next one's."""
+        if self.session is None:
+            self.inbox = Inbox()
+
     def begin(self, session: Session) -> None:
         """Has `run` run it; there must be none."""
         # No checkpoint: a session that is known and not hosted would keep every later one waiting.

@@ -173,6 +173,7 @@ class LLMSessionManager:
 
     def attach(self, websocket: WebSocketConnection, framing: AudioFraming) -> Subscription:
         """The character is this client's now; whoever had it before is told so and closed."""
+        self._hosting.nobody_spoke()
         return self._reception.attach(websocket, framing, self._hosting.session)
 
     def owns(self, client: Subscription) -> bool:
@@ -182,19 +183,21 @@ class LLMSessionManager:
         """Lets a client that came back go on after the last message it saw; False when that cannot be."""
         return self._reception.resume(client, token, last_seq, self._hosting.session)
 
+    def admit(self, client: Subscription) -> None:
+        """The client has said something: it talks in the session that there is."""
+        self._reception.admit(client, self._hosting.session)
+
     def detach(self, client: Subscription, *, clean: bool) -> None:
-        """The client is gone. One that left takes the session along; one that vanished may come back to it."""
+        """The client is gone. One that left takes its session along; one that vanished may come back to it."""
         session = self._hosting.session
-        if not self._reception.detach(client, session) or session is None:
-            return
-        if clean or not session.started:
+        if self._reception.detach(client, session) and session is not None and (clean or not session.started):
             self._hosting.end(Ending.DISCARDED)
-        else:
-            self._reception.wait_for_client(session)
 
     async def tell(self, message: ServerMessage) -> None:
         """Something for the client that is not part of a session; waits while the client is slow."""
-        await self._reception.outbox.send(message)
+        client = self._reception.client
+        if client is not None:
+            await client.outbox.send(message)
 
     def played(self, speech_id: str, played_ms: float) -> None:
         """The client's report of how much of a speech it has played."""
@@ -210,7 +213,7 @@ class LLMSessionManager:
         client, turn = self._reception.client, self._turn
         if client is None:
             return
-        client.begin(after=None)
+        self.admit(client)
         self._post(Status(StatusCode.SERVER_DRAINING, DRAIN_DETAILS))
         if turn is not None:
             await turn.over.wait()

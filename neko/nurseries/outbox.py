@@ -66,13 +66,6 @@ class Outbox:
         waiting.items = deque(message for message in waiting.items if _turn_of(message) != turn_id)
         waiting.wake()
 
-    def subscribe(self, framing: AudioFraming, *, held: bool) -> Subscription:
-        """The next connection's place. A held one waits to hear from its client where to begin."""
-        subscription = Subscription(self, framing)
-        if not held:
-            subscription.begin(after=None)
-        return subscription
-
     def close(self) -> None:
         """Nobody will read this again."""
         self._closed = True
@@ -118,14 +111,14 @@ class Outbox:
 
 @define(eq=False)
 class Subscription:
-    """One connection's place at an outbox: what it missed, then what comes."""
+    """One connection's place at an outbox: what it missed, then what comes. It waits until it is begun."""
 
-    _outbox: Outbox
+    outbox: Outbox
     framing: AudioFraming  # how this client takes speech
     last_words: Farewell | Goodbye | None = None
     gone: trio.Event = field(factory=trio.Event)  # its connection is over
     _missed: deque[tuple[int, ServerMessage]] = field(factory=deque)
-    _begun: bool = False
+    begun: bool = False
     _closed: bool = False
 
     def begin(self, after: int | None) -> bool:
@@ -133,27 +126,33 @@ class Subscription:
 
         False when it runs already and has a number to begin at, or when what was missed is not known any more.
         """
-        if self._begun:
+        if self.begun:
             return after is None
-        missed = None if after is None else self._outbox.missed(after)
+        missed = None if after is None else self.outbox.missed(after)
         self._missed = missed or deque()
-        self._begun = True
-        self._outbox.wake()
+        self.begun = True
+        self.outbox.wake()
         return after is None or missed is not None
+
+    def join(self, outbox: Outbox) -> None:
+        """From now on this is where its messages come from."""
+        if outbox is not self.outbox:
+            self.outbox.wake()
+            self.outbox = outbox
 
     async def receive(self) -> tuple[int, ServerMessage] | None:
         """The next message and its number; None when this connection is to say its last words."""
         while not self._closed:
-            if self._begun and self._missed:
+            if self.begun and self._missed:
                 return self._missed.popleft()
-            message = self._outbox.take() if self._begun else None
+            message = self.outbox.take() if self.begun else None
             if isinstance(message, Goodbye):
                 self.last_words = message
                 return None
             if message is not None:
                 # No checkpoint since it was taken: what is numbered is sent, or known to be missing.
-                return self._outbox.number(message), message
-            await self._outbox.change()
+                return self.outbox.number(message), message
+            await self.outbox.change()
         return None
 
     def close(self, farewell: Farewell | None = None) -> None:
@@ -161,12 +160,12 @@ class Subscription:
         if not self._closed:
             self.last_words = farewell
             self._closed = True
-            self._outbox.wake()
+            self.outbox.wake()
 
     @property
     def next_seq(self) -> int:
         """For a last word that is not part of the stream."""
-        return self._outbox.next_seq
+        return self.outbox.next_seq
 
 
 def _turn_of(message: ServerMessage | Goodbye) -> str | None:

@@ -16,4 +16,4 @@ def recap(snapshot: Snapshot, history: History) -> tuple[Line, ...]:
         for example in snapshot.character.examples
         for line in (Line("user", example.user), Line("assistant", example.character))
     )
-    return (*manner, *(Line(utterance.role, utterance.text) for utterance in history.context()[-TOLD:]))
+    return (*manner, *(Line(utterance.role.value, utterance.text) for utterance in history.context()[-TOLD:]))

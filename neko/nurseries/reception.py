@@ -21,32 +21,54 @@ TAKEN = Status(StatusCode.CHARACTER_SWITCHING_TERMINAL, "Another client talks to
 
 @define(eq=False)
 class Reception:
-    """`client` is the place of the connection that owns the character, `websocket` its socket; both or neither."""
+    """`client` is the place of the connection that owns the character, `websocket` its socket; both or neither.
+
+    `outbox` is the session's. A client that comes while a session is there is admitted to it by what it says first;
+    until then the session waits as if nobody had come.
+    """
 
     outbox: Outbox = field(factory=Outbox)
     client: Subscription | None = None
     websocket: WebSocketConnection | None = None
 
     def attach(self, websocket: WebSocketConnection, framing: AudioFraming, session: Session | None) -> Subscription:
-        """The character is this client's now; whoever had it is told so and closed. A waiting session waits no more."""
+        """The character is this client's now; whoever had it is told so and closed."""
         if self.client is not None:
             self.client.close(Farewell(TAKEN, TAKEN_OVER))
+            if session is not None:
+                _wait_for_client(session)
         if session is None:
             self.outbox.close()
             self.outbox = Outbox()
-        else:
-            session.scope.deadline = inf
-        self.client = self.outbox.subscribe(framing, held=session is not None)
+        self.client = Subscription(self.outbox, framing)
         self.websocket = websocket
+        if session is None:
+            self.client.begin(after=None)
         return self.client
 
+    def admit(self, client: Subscription, session: Session | None) -> None:
+        """The client goes on with the session that there is, from now."""
+        client.join(self.outbox)
+        client.begin(after=None)
+        if session is not None:
+            session.scope.deadline = inf
+
     def resume(self, client: Subscription, token: str, last_seq: int, session: Session | None) -> bool:
-        """Lets a client that came back go on after the last message it saw; False when that cannot be."""
+        """Lets a client that came back go on after the last message it saw.
+
+        False when that cannot be: the client is then nobody's in particular, and hears nothing of the session.
+        """
         known = session is not None and secrets.compare_digest(token.encode(), session.resume_token.encode())
-        return known and client.begin(after=last_seq)
+        if session is not None and known and client.begin(after=last_seq):
+            session.scope.deadline = inf
+            return True
+        if not client.begun:
+            client.join(Outbox())
+            client.begin(after=None)
+        return False
 
     def detach(self, client: Subscription, session: Session | None) -> bool:
-        """The client's connection is over; True when the character was still its own."""
+        """The client's connection is over; True when it had the session, which is then without a client."""
         client.close()
         client.gone.set()
         if self.client is not client:
@@ -54,8 +76,12 @@ class Reception:
         self.client = self.websocket = None
         if session is None:
             self.outbox.close()
-        return True
+        elif client.begun and client.outbox is self.outbox:
+            _wait_for_client(session)
+            return True
+        return False
 
-    def wait_for_client(self, session: Session) -> None:
-        """A session whose client vanished waits so long for it: a deadline that attaching lifts."""
-        session.scope.deadline = trio.current_time() + session.plan.snapshot.session.resume_s
+
+def _wait_for_client(session: Session) -> None:
+    """A session whose client is gone waits so long for it: a deadline that admitting lifts."""
+    session.scope.deadline = trio.current_time() + session.plan.snapshot.session.resume_s

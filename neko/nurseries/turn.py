@@ -30,7 +30,7 @@ class Turn:
     reply_id: str
     request_id: str | None
     slot: Slot
-    aloud: bool  # spoken, by the provider or by a voice of ours
+    aloud: bool  # what was heard counts, not what was shown
     id: str = field(factory=lambda: f"turn_{uuid4().hex[:12]}", init=False)
     speech_id: str = field(factory=lambda: f"speech_{uuid4().hex[:12]}", init=False)
     scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)

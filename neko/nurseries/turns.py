@@ -14,6 +14,7 @@ from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
 from neko.nurseries.turn import FEED, Telling, Translation, Turn
+from neko.protocol.client import InputMode
 from neko.protocol.server import ServerMessage, TurnEnd, UserActivity
 from neko.realtime.session import AudioDelta, ReplyStatus, TextDelta
 
@@ -64,7 +65,8 @@ class Turns:
                 self._close(turn.reply_id)
         self._turns = [turn for turn in self._turns if turn.live(now)]
         voice = self._ports.voice(slot.plan.snapshot, slot.plan.mode)
-        aloud = voice is not None or slot.session.facts.speaks_hz is not None
+        # In a typed conversation the words on the screen count, whoever speaks them.
+        aloud = slot.plan.mode is InputMode.AUDIO and (voice is not None or slot.session.facts.speaks_hz is not None)
         turn = Turn(reply_id, request_id, slot, aloud)
         self._feeds[reply_id], feed = trio.open_memory_channel[TextDelta | AudioDelta](FEED)
         self._turns.append(turn)

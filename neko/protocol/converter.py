@@ -67,10 +67,11 @@ def describe(error: ClassValidationError) -> WireError:
     note = next((n for n in getattr(cause, "__notes__", ()) if hasattr(n, "name")), None)
     if note is None:
         return WireError(StatusCode.INVALID_VALUE, str(cause))
+    name = RENAMED.get(error.cl, {}).get(note.name, note.name)
     if isinstance(cause, KeyError):
-        return WireError(StatusCode.INVALID_VALUE, f"{note.name} is missing; accepted: {accepted(note.type)}")
-    code = StatusCode.INVALID_INPUT_TYPE if note.name == "input_type" else StatusCode.INVALID_VALUE
-    return WireError(code, f"{note.name} is wrong; accepted: {accepted(note.type)}")
+        return WireError(StatusCode.INVALID_VALUE, f"{name} is missing; accepted: {accepted(note.type)}")
+    code = StatusCode.INVALID_INPUT_TYPE if name == "input_type" else StatusCode.INVALID_VALUE
+    return WireError(code, f"{name} is wrong; accepted: {accepted(note.type)}")
 
 
 def accepted(wanted: Any) -> str:

@@ -69,16 +69,26 @@ def _samples(data: Any) -> bytes:
 
 
 def _text(frame: StreamData) -> TypedText:
-    if not isinstance(frame.data, str):
-        raise WireError(StatusCode.INVALID_VALUE, "data is wrong; accepted: a string")
+    if not isinstance(frame.data, str) or not frame.data.strip():
+        raise WireError(StatusCode.INVALID_VALUE, "data is wrong; accepted: a string with something in it")
     if len(frame.data) > MAX_TEXT:
         raise WireError(StatusCode.MESSAGE_TOO_BIG, f"a text has at most {MAX_TEXT:,} characters")
     return TypedText(text=frame.data, request_id=frame.request_id, language=frame.language)
 
 
 def _picture(frame: StreamData) -> Picture:
-    if not isinstance(frame.data, str) or not frame.data.startswith("data:image/") or ";base64," not in frame.data:
-        raise WireError(StatusCode.INVALID_VALUE, "data is wrong; accepted: a data:image/…;base64, URL")
-    if len(frame.data) > MAX_PICTURE:
+    if isinstance(frame.data, str) and len(frame.data) > MAX_PICTURE:
         raise WireError(StatusCode.MESSAGE_TOO_BIG, f"a picture has at most {MAX_PICTURE:,} bytes")
+    if not _is_picture(frame.data):
+        raise WireError(StatusCode.INVALID_VALUE, "data is wrong; accepted: a data:image/…;base64, URL")
     return Picture(url=frame.data, source=frame.input_type, language=frame.language)
+
+
+def _is_picture(data: Any) -> bool:
+    if not isinstance(data, str) or not data.startswith("data:image/"):
+        return False
+    _, found, encoded = data.partition(";base64,")
+    try:
+        return bool(found) and bool(pybase64.b64decode(encoded, validate=True))
+    except (ValueError, Base64Error):
+        return False

@@ -62,12 +62,15 @@ _BY_HTTP_STATUS: dict[int, type[ProviderError]] = {
     402: Arrears,
     403: KeyRejected,
     429: RateLimited,
+    502: Unreachable,
+    503: Unreachable,
+    504: Unreachable,
 }
 
 
 def refused(status: int, who: str, said: str) -> ProviderError:
     """The error for an HTTP status with which `who` refused a request or a handshake."""
-    error = _BY_HTTP_STATUS.get(status, Unreachable if status >= 500 else ProviderError)
+    error = _BY_HTTP_STATUS.get(status, ProviderError)
     return error(f"{who} answered HTTP {status}{': ' + said if said else ''}")
 
 

@@ -52,9 +52,8 @@ class _Question:
 class OmniOfflineClient:
     """A text session; made by `open_offline`. Questions are answered one after the other, by one task."""
 
-    facts = Facts(hears_hz=None, speaks_hz=None)
-
-    def __init__(self, model: Replies, instructions: str, lines: Sequence[Line]) -> None:
+    def __init__(self, model: Replies, instructions: str, lines: Sequence[Line], *, sees: bool) -> None:
+        self.facts = Facts(hears_hz=None, speaks_hz=None, sees=sees)
         self.id = f"text_{uuid4().hex[:12]}"
         self._model = model
         self._messages: list[Message] = [{"role": "system", "content": instructions}]
@@ -111,6 +110,8 @@ class OmniOfflineClient:
                     said.append(piece)
                     await self._emit.send(TextDelta(reply_id, piece))
         except ProviderError as error:
+            # A picture that a model refuses would have it refuse every question after it.
+            self._messages = [message for message in self._messages if isinstance(message["content"], str)]
             await self._emit.send(Complaint(error.code, error.details))
             await self._emit.send(ReplyDone(reply_id, ReplyStatus.FAILED))
             return
@@ -135,9 +136,11 @@ def _message(line: Line) -> Message:
 
 
 @asynccontextmanager
-async def open_offline(model: Replies, instructions: str, lines: Sequence[Line]) -> AsyncIterator[OmniOfflineClient]:
+async def open_offline(
+    model: Replies, instructions: str, lines: Sequence[Line], *, sees: bool = True
+) -> AsyncIterator[OmniOfflineClient]:
     """A text session on `model` that was told `lines`; leaving the context stops what is being answered."""
-    client = OmniOfflineClient(model, instructions, lines)
+    client = OmniOfflineClient(model, instructions, lines, sees=sees)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.answer)

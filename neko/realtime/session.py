@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from attrs import field, frozen
 
@@ -16,7 +16,7 @@ from neko.protocol.errors import StatusCode
 class Line:
     """One line of a conversation as it is told to a model."""
 
-    role: str  # "user" or "assistant"
+    role: Literal["user", "assistant"]
     text: str = field(repr=False)
 
 
@@ -27,6 +27,7 @@ class Facts:
     hears_hz: int | None  # rate of the PCM16 mono that it takes; None: text only
     speaks_hz: int | None  # rate of the PCM16 mono that it sends; None: text only
     max_session_s: float | None = None
+    sees: bool = True  # takes pictures
 
 
 # --- what a session is told -------------------------------------------------------------------------------------

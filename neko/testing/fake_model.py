@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from math import inf
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from neko.config.snapshot import Snapshot
 from neko.protocol.client import InputMode
@@ -68,6 +68,7 @@ class FakeModels:
     dial_s: float = 0.0  # how long the handshake takes
     close_s: float = 0.0  # how long the goodbye takes, whatever is cancelled
     refusal: ProviderError | None = None
+    sees: bool = True
     first_words: tuple[Happening, ...] = ()  # said as soon as somebody listens
     sessions: list[FakeModelSession] = field(factory=list)
     dialling: int = 0
@@ -83,7 +84,7 @@ class FakeModels:
             self.dialling -= 1
         if self.refusal is not None:
             raise self.refusal
-        facts = VOICED if mode is InputMode.AUDIO else SILENT
+        facts = evolve(VOICED if mode is InputMode.AUDIO else SILENT, sees=self.sees)
         session = FakeModelSession(f"fake_{len(self.sessions)}", snapshot, mode, facts)
         session.primed += lines
         session.say(*self.first_words)

@@ -52,10 +52,11 @@ _HARMLESS = frozenset({"response_cancel_not_active"})
 
 
 class OpenAiDialect:
-    """One session's dialect; `speaks` is False where another voice speaks the words."""
+    """One session's dialect; `speaks` is False where another voice speaks the words, `sees` where nobody looks."""
 
-    def __init__(self, *, speaks: bool = True) -> None:
-        self.facts = Facts(hears_hz=PCM_HZ, speaks_hz=PCM_HZ if speaks else None, max_session_s=MAX_SESSION_S)
+    def __init__(self, *, speaks: bool = True, sees: bool = True) -> None:
+        speaks_hz = PCM_HZ if speaks else None
+        self.facts = Facts(hears_hz=PCM_HZ, speaks_hz=speaks_hz, max_session_s=MAX_SESSION_S, sees=sees)
 
     def url(self, base: str, model: str) -> str:
         return f"{base}{'&' if urlsplit(base).query else '?'}model={quote(model)}"
