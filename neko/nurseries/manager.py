@@ -60,7 +60,9 @@ class LLMSessionManager:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hosts the character's sessions, one at a time, until cancelled."""
-        await self._hosting.run(task_status=task_status)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._hosting.run)
+            task_status.started()
 
     @property
     def websocket(self) -> WebSocketConnection | None:
