@@ -57,5 +57,7 @@ def _failure(error: BaseException) -> Failure | None:
             return WrongCommand(str(error))
         case ClientError() | NotReady() | CannotListen() | NothingMeasured() | Stopped():
             return Failure(str(error))
+        case BrokenPipeError():
+            return Failure("nobody reads what this prints any more")
         case _:
             return None
