@@ -279,11 +279,20 @@ def test_a_whole_number_is_a_number_of_seconds() -> None:
         ),
         ("[characters.local]", 'characters.local: "local" is the embedded provider\'s name at /v1/realtime; accepted:'),
         ('[characters."a/b"]', 'characters."a/b" is no name for a character; accepted: a name of 1 to 100 characters'),
+        (
+            '[agents]\nanalyze_push = "tcp://127.0.0.1:48961"',
+            'agents.analyze_push is "tcp://127.0.0.1:48961", as agents.session_pub is; accepted: an address of its own',
+        ),
         ('[characters.""]', 'characters."" is no name for a character; accepted: a name of 1 to 100 characters'),
     ],
 )
 def test_what_does_not_fit_together(text: str, expected: str) -> None:
     assert complaint(text).startswith(f"neko.toml: {expected}")
+
+
+def test_zeromq_may_choose_every_port() -> None:
+    agents = parse('[agents]\nsession_pub = "tcp://127.0.0.1:*"\nresult_pull = "tcp://127.0.0.1:*"', "neko.toml").agents
+    assert agents.session_pub == agents.result_pull
 
 
 @pytest.mark.parametrize("kind", ["openai", "qwen", "glm", "step", "gemini"])

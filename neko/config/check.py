@@ -7,15 +7,18 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, assert_never
 from urllib.parse import urlsplit
 
+import attrs
+
 from neko.config.errors import ConfigError, shown, suggestion
 from neko.config.explain import Path, dotted
-from neko.config.model import Character, Configuration, Provider, ProviderKind
+from neko.config.model import Agents, Character, Configuration, Provider, ProviderKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 EMBEDDED = "local"  # the provider that is always there, and a model name at /v1/realtime
 LONGEST_NAME = 100  # a name travels in URLs and file rows
+ANY_PORT = (":*", ":0", "://*")  # how ZeroMQ is asked to choose
 TRANSLATORS = ("googletrans", "translatepy", "llm")
 
 
@@ -27,6 +30,7 @@ def check(configuration: Configuration, where: str) -> None:
         _check_name(name, where)
         check_character(name, character, configuration, where)
     _check_chain(configuration.translation.chain, where)
+    _check_addresses(configuration.agents, where)
 
 
 def check_character(name: str, character: Character, configuration: Configuration, where: str) -> None:
@@ -61,6 +65,18 @@ def _check_chain(chain: Iterable[str], where: str) -> None:
     accepted = (*TRANSLATORS, *(entry.name for entry in entry_points(group="neko.translators")))
     for index, step in enumerate(chain):
         _check_reference(("translation", "chain", index), step, accepted, where)
+
+
+def _check_addresses(agents: Agents, where: str) -> None:
+    """All three are bound by one process. An address that lets the system choose may stand there twice."""
+    taken: dict[str, str] = {}
+    for key, address in attrs.asdict(agents).items():
+        if address.endswith(ANY_PORT):
+            continue
+        if address in taken:
+            problem = f"agents.{key} is {shown(address)}, as agents.{taken[address]} is"
+            raise ConfigError(where, f"{problem}; accepted: an address of its own for each")
+        taken[address] = key
 
 
 def _check_provider(name: str, provider: Provider, where: str) -> None:
