@@ -15,6 +15,7 @@ from neko.config import (
     OverrideStore,
     ProviderKind,
     SessionPolicy,
+    StorageError,
     UnknownCharacter,
     built_in,
     parse,
@@ -203,9 +204,31 @@ def test_a_bad_change_changes_nothing(
 def test_a_change_that_cannot_be_kept_is_not_made(manager: ConfigManager, store: OverrideStore) -> None:
     store.path.parent.write_text("a file where the folder should be")
     before = manager.configuration
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(StorageError, match=r"overrides\.json: cannot be written: .*server\.data_dir"):
         manager.change("Mimi", {"voice": "loud"})
     assert manager.configuration is before
+
+
+def test_a_folder_is_tried_before_it_is_needed(store: OverrideStore) -> None:
+    store.require_writable()
+    assert list(store.path.parent.iterdir()) == []
+    store.path.parent.rmdir()
+    store.path.parent.write_text("a file where the folder should be")
+    with pytest.raises(StorageError, match="cannot be written"):
+        store.require_writable()
+
+
+def test_a_proposed_change_changes_nothing(manager: ConfigManager, store: OverrideStore) -> None:
+    before = manager.configuration
+    assert manager.proposed("Mimi", {"voice": "loud"}).voice == "loud"
+    assert manager.configuration is before
+    assert not store.path.exists()
+
+
+def test_the_origin_of_a_key_is_the_file_or_the_overrides(store: OverrideStore) -> None:
+    manager = ConfigManager(parse(FILE, "neko.toml"), store, "neko.toml")
+    manager.change("Mimi", {"voice": "loud"})
+    assert (manager.origin("Mimi", "voice"), manager.origin("Mimi", "tts")) == (str(store.path), "neko.toml")
 
 
 @pytest.mark.parametrize(

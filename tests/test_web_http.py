@@ -127,6 +127,20 @@ async def test_an_unknown_character_is_a_404(http: httpx.AsyncClient, path: str)
     assert "'Mimi'" in response.json()["error"]["details"]
 
 
+async def test_a_change_that_cannot_be_stored_is_a_500_with_the_sentence(http: httpx.AsyncClient) -> None:
+    response = await http.put("/api/characters/Yui", json={"language": "kept nowhere"})
+    assert (response.status_code, error_code(response)) == (500, "SERVER_ERROR")
+    assert response.json()["error"]["details"].startswith("/proc/x/overrides.json: cannot be written: ")
+
+
+@pytest.mark.parametrize("path", ["/ws/Yui", f"/ws/{quote('小天')}", "/v1/realtime?model=local"])
+async def test_a_plain_get_of_a_websocket_says_that_it_is_one(http: httpx.AsyncClient, path: str) -> None:
+    response = await http.get(path)
+    assert (response.status_code, error_code(response)) == (426, "NEEDS_WEBSOCKET")
+    assert "this is a WebSocket" in response.json()["error"]["details"]
+    assert (response.headers["upgrade"], response.headers["connection"]) == ("websocket", "Upgrade")
+
+
 async def test_a_method_that_is_not_served_is_a_405_that_names_those_that_are(http: httpx.AsyncClient) -> None:
     response = await http.delete("/api/characters/Yui")
     assert (response.status_code, error_code(response)) == (405, "METHOD_NOT_ALLOWED")

@@ -12,7 +12,7 @@ import trio
 from attrs import define, field, frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from neko.config.errors import ConfigError, UnknownCharacter
+from neko.config.errors import ConfigError, StorageError, UnknownCharacter
 from neko.config.model import Character, Configuration, Server
 from neko.conversation.history import Role, Utterance
 from neko.web.house import Health, HealthState
@@ -54,6 +54,8 @@ class FakeConfig:
     def change(self, name: str, keys: Mapping[str, object]) -> Character:
         if keys.get("provider") == "nowhere":
             raise ConfigError("request", "provider is 'nowhere'; accepted: local")
+        if keys.get("language") == "kept nowhere":
+            raise StorageError("/proc/x/overrides.json", "No such file or directory")
         self.overridden[name] = keys
         return self.configuration.characters[name]
 

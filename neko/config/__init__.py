@@ -1,6 +1,7 @@
 """Characters, providers, voices and server settings, as one consistent value."""
 
 from neko.config.errors import ConfigError as ConfigError
+from neko.config.errors import StorageError as StorageError
 from neko.config.errors import UnknownCharacter as UnknownCharacter
 from neko.config.find import data_folder as data_folder
 from neko.config.find import find_configuration as find_configuration

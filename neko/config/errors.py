@@ -25,6 +25,13 @@ class ConfigError(Exception):
         self.problem = problem
 
 
+class StorageError(ConfigError):
+    """The data folder cannot take what is to be kept; nobody's request is wrong. `where` is the file."""
+
+    def __init__(self, where: str, reason: str | None) -> None:
+        super().__init__(where, f"cannot be written: {reason}; name another folder in server.data_dir or $NEKO_DATA")
+
+
 class UnknownCharacter(LookupError):
     """No character of the configuration is called `name`."""
 

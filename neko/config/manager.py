@@ -40,10 +40,14 @@ class Change:
 class ConfigManager:
     """Sync and in one piece: each method leaves one complete configuration or, when it raises, the one from before.
 
-    The file system is touched by the constructor, `change`, `drop_overrides` and `replace` (one small file).
+    The file system is touched by the constructor, `change`, `drop_overrides` and `replace` (one small file). `source`
+    is what the configuration was read from, for messages.
     """
 
-    def __init__(self, configuration: Configuration, overrides_store: OverrideStore) -> None:
+    def __init__(
+        self, configuration: Configuration, overrides_store: OverrideStore, source: str = "configuration"
+    ) -> None:
+        self._source = source
         self._store = overrides_store
         self._overrides: Overrides = overrides_store.load()
         self._adopt_file(configuration)
@@ -62,6 +66,15 @@ class ConfigManager:
     def first(self) -> str:
         return self.names[0]
 
+    @property
+    def store(self) -> OverrideStore:
+        """Where the overrides are kept."""
+        return self._store
+
+    def origin(self, name: str, key: str) -> str:
+        """What says a character's key: the file, or the overrides that lie over it."""
+        return str(self._store.path) if key in self._overrides.get(name, {}) else self._source
+
     def snapshot(self, name: str) -> Snapshot:
         """A character as it is now; UnknownCharacter when there is none of that name."""
         return take_snapshot(self._configuration, name)
@@ -72,17 +85,26 @@ class ConfigManager:
         return {"name": name} | table
 
     def change(self, name: str, keys: Mapping[str, object]) -> Character:
-        """Lay `keys` over the file until they change there; ConfigError says which key is wrong and changes nothing."""
+        """Lay `keys` over the file until they change there.
+
+        Raises, and changes nothing:
+            ConfigError: a key is wrong, the sentence says which.
+            StorageError: the change cannot be kept.
+        """
+        character = self.proposed(name, keys)
+        changed = {**self._overrides, name: differences(self._file.characters[name], character)}
+        self._adopt(self._file, changed, REQUEST)
+        return self._character(name)
+
+    def proposed(self, name: str, keys: Mapping[str, object]) -> Character:
+        """The character that `change` would make of it, judged as there, and nothing is changed."""
         self._character(name)
         asked = {key: value for key, value in flat(keys).items() if key != "name"}
         if keys.get("name", name) != name:
             problem = f"{dotted(('characters', name, 'name'))} is {shown(keys['name'])}; accepted: only {shown(name)}"
             raise ConfigError(REQUEST, problem)
         before = {key: override.value for key, override in self._overrides.get(name, {}).items()}
-        character = overlaid(self._file, name, before | asked, REQUEST)
-        changed = {**self._overrides, name: differences(self._file.characters[name], character)}
-        self._adopt(self._file, changed, REQUEST)
-        return self._character(name)
+        return overlaid(self._file, name, before | asked, REQUEST)
 
     def drop_overrides(self, name: str) -> Character:
         """Back to what the file says about a character."""

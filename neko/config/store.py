@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from attrs import frozen
 from cattrs.errors import BaseValidationError
 
 from neko.config.converter import CONVERTER
-from neko.config.errors import ConfigError, Refused
+from neko.config.errors import ConfigError, Refused, StorageError
 from neko.config.explain import explain
 from neko.config.overrides import Override, Overrides
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @frozen
 class OverrideStore:
-    """Reads and writes one file, a few kilobytes, in one go; ConfigError when it cannot."""
+    """Reads and writes one file, a few kilobytes, in one go; ConfigError when it cannot, StorageError for a write."""
 
     path: Path
 
@@ -44,6 +45,16 @@ class OverrideStore:
         except (BaseValidationError, Refused) as error:
             raise explain(error, str(self.path)) from error
 
+    def require_writable(self) -> None:
+        """Makes the folder as the first `save` would. Raises StorageError when it cannot take a file."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Permissions do not tell: a full or read-only disk refuses root too.
+            with tempfile.TemporaryFile(dir=self.path.parent) as file:
+                file.write(b"{}")
+        except OSError as error:
+            raise StorageError(str(self.path), error.strerror) from error
+
     def save(self, overrides: Overrides) -> None:
         """Replace the file; after a crash it is the old one or the new one."""
         written = orjson.dumps(CONVERTER.unstructure(overrides), option=orjson.OPT_INDENT_2)
@@ -56,4 +67,4 @@ class OverrideStore:
                 os.fsync(file.fileno())
             beside.replace(self.path)
         except OSError as error:
-            raise ConfigError(str(self.path), f"cannot be written: {error.strerror}") from error
+            raise StorageError(str(self.path), error.strerror) from error

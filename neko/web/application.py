@@ -12,14 +12,16 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 
-from neko.config.errors import ConfigError, UnknownCharacter
+from neko.config.errors import ConfigError, StorageError, UnknownCharacter
 from neko.protocol.errors import StatusCode
+from neko.telemetry import get_logger
 from neko.web.access import foreign, unauthorized
 from neko.web.pages import ASSETS, read_page
 from neko.web.refusal import ErrorCode, Refusal, Refused
 from neko.web.rest import Rest
+from neko.web.sockets import CHARACTER_ROUTE, REALTIME_ROUTE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from neko.web.access import Access
     from neko.web.house import House
+
+log = get_logger("web")
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 HEALTH = "/health"
@@ -36,7 +40,12 @@ LATE_UPGRADE = "this connection has served HTTP already; open a new one for a We
 def build_application(house: House, access: Access) -> Starlette:
     """An ASGI application without lifespan."""
     return Starlette(
-        routes=[*read_page().routes(), *Rest(house).routes(), WebSocketRoute("/{path:path}", _refuse_late_upgrade)],
+        routes=[
+            *read_page().routes(),
+            *Rest(house).routes(),
+            *(Route(path, _ask_for_websocket) for path in (f"{CHARACTER_ROUTE}{{name}}", REALTIME_ROUTE)),
+            WebSocketRoute("/{path:path}", _refuse_late_upgrade),
+        ],
         middleware=[
             Middleware(
                 CORSMiddleware,
@@ -48,6 +57,7 @@ def build_application(house: House, access: Access) -> Starlette:
         ],
         exception_handlers={
             Refused: _refused,
+            StorageError: _storage_error,
             ConfigError: _config_error,
             UnknownCharacter: _unknown_character,
             HTTPException: _http_error,
@@ -94,6 +104,11 @@ async def _config_error(_: Request, error: Exception) -> Response:
     return _answer(Refusal(HTTPStatus.BAD_REQUEST, StatusCode.INVALID_VALUE, str(error)))
 
 
+async def _storage_error(_: Request, error: Exception) -> Response:
+    log.error("overrides.not_stored", details=str(error))
+    return _answer(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, StatusCode.SERVER_ERROR, str(error)))
+
+
 async def _unknown_character(_: Request, error: Exception) -> Response:
     details = f"{error}; GET /api/characters lists them"
     return _answer(Refusal(HTTPStatus.NOT_FOUND, ErrorCode.UNKNOWN_CHARACTER, details))
@@ -111,6 +126,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _bug(_: Request, __: Exception) -> Response:
     details = "the server made a mistake and wrote it to its log"
     return _answer(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, StatusCode.SERVER_ERROR, details))
+
+
+async def _ask_for_websocket(request: Request) -> Response:
+    details = f"{request.url.path}: this is a WebSocket; connect with ws:// (over TLS wss://)"
+    headers = ((b"upgrade", b"websocket"), (b"connection", b"Upgrade"))
+    return _answer(Refusal(HTTPStatus.UPGRADE_REQUIRED, ErrorCode.NEEDS_WEBSOCKET, details, headers))
 
 
 async def _refuse_late_upgrade(websocket: WebSocket) -> None:
