@@ -10,7 +10,7 @@ import httpx
 import pytest
 import trio
 
-from neko.app import House, NotReady, check, open_house
+from neko.app import Finding, House, NotReady, Verdict, check, open_house
 from neko.audio.pcm import duration_ms, pieces
 from neko.client import StartRefused, connect
 from neko.client.character import CharacterClient
@@ -130,13 +130,13 @@ async def test_a_busy_port_is_a_sentence(tmp_path: Path) -> None:
                 pytest.fail("two houses at one door")
 
 
-async def test_a_voice_that_does_not_exist_fails_the_start(tmp_path: Path) -> None:
-    async with a_house(tmp_path, SCRIPTED + 'tts = "embedded"\nvoice = "alloy"\n') as house:
-        await house.ready()
-        async with connect(house.url, "Yui") as client:
-            with pytest.raises(StartRefused, match="alloy") as refusal:
-                await client.start(InputType.AUDIO)
-            assert refusal.value.code == "TTS_CONNECTION_FAILED"
+async def test_a_voice_of_the_provider_that_nobody_else_has_fails_a_typed_start(tmp_path: Path) -> None:
+    scripted = SCRIPTED.replace("[characters.Yui]\n", "").replace("scripted", "missing.gguf")
+    text = scripted + OPENAI.format("ws://127.0.0.1:1")
+    async with a_house(tmp_path, text) as house, connect(house.url, "Yui") as client:
+        with pytest.raises(StartRefused, match="alloy") as refusal:
+            await client.start(InputType.TEXT)
+        assert refusal.value.code == "TTS_CONNECTION_FAILED"
 
 
 @pytest.mark.slow
@@ -159,9 +159,36 @@ async def test_check_finds_what_works_and_what_does_not(tmp_path: Path) -> None:
         text = OPENAI.format(provider.url)
         config = ConfigManager(parse(text, "neko.toml"), OverrideStore.in_folder(tmp_path))
         findings = {finding.subject: finding async for finding in check(config)}
-    assert not findings["provider x"].ok
+    assert findings["provider x"].verdict is Verdict.FAILED
     assert "HTTP 401" in findings["provider x"].detail
-    assert findings["provider local"].ok
+    assert findings["provider local"].verdict is Verdict.OK
+    assert findings["voice of Yui"].detail == "the provider's own"
+    assert findings["data folder"] == Finding("data folder", Verdict.OK, str(tmp_path))
     model = findings["model Qwen2.5-Coder-1.5B-Instruct Q4_K_M"]
     assert "Apache-2.0" in model.detail
     assert "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046" in model.detail
+
+
+async def test_check_finds_a_data_folder_that_takes_nothing(tmp_path: Path) -> None:
+    config = ConfigManager(parse(SCRIPTED, "neko.toml"), OverrideStore.in_folder(tmp_path / "data"))
+    (tmp_path / "data").write_text("where the folder should be")
+    findings = {finding.subject: finding async for finding in check(config)}
+    assert findings["data folder"].verdict is Verdict.FAILED
+    assert "server.data_dir" in findings["data folder"].detail
+
+
+async def test_check_tells_what_is_missing_from_what_nobody_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neko.local.installed.is_installed", lambda _model: False)
+
+    async def verdicts(text: str) -> set[Verdict]:
+        config = ConfigManager(parse(text, "neko.toml"), OverrideStore.in_folder(tmp_path))
+        return {finding.verdict async for finding in check(config) if finding.subject.startswith("model ")}
+
+    async with open_provider(Behaviour(refuse_status=401)) as provider:
+        alone = OPENAI.format(provider.url) + 'text_provider = "x"\n'
+        assert await verdicts(alone) == {Verdict.UNUSED}
+    assert await verdicts(SCRIPTED) == {Verdict.UNUSED}
+    assert await verdicts(SCRIPTED.replace("scripted", "mine.gguf")) == {Verdict.UNUSED, Verdict.FAILED}
+    assert await verdicts("") == {Verdict.FAILED}

@@ -110,7 +110,8 @@ async def test_say_and_talk_in_a_house_of_their_own(config: str) -> None:
 async def test_check_lists_what_it_looked_at(config: str) -> None:
     checked = await finished("check", "--config", config)
     lines = checked.stdout.decode().splitlines()
-    assert lines[0] == "ok      provider local: the scripted persona, for demonstrations"
+    assert lines[0].startswith("ok      data folder: ")
+    assert lines[1] == "ok      provider local: the scripted persona, for demonstrations"
     failed = [line for line in lines if line.startswith("failed")]
     assert checked.returncode == (1 if failed else 0)
     assert all("sha256" in line for line in lines if " model " in line)

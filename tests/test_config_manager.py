@@ -220,7 +220,7 @@ def test_a_folder_is_tried_before_it_is_needed(store: OverrideStore) -> None:
 
 def test_a_proposed_change_changes_nothing(manager: ConfigManager, store: OverrideStore) -> None:
     before = manager.configuration
-    assert manager.proposed("Mimi", {"voice": "loud"}).voice == "loud"
+    assert manager.proposed("Mimi", {"voice": "loud"}).character.voice == "loud"
     assert manager.configuration is before
     assert not store.path.exists()
 

@@ -77,6 +77,9 @@ class FakeHouse:
     state: HealthState = HealthState.READY
     local: list[str | bytes] = field(factory=list)
 
+    def change(self, name: str, keys: Mapping[str, object]) -> None:
+        self.config.change(name, keys)
+
     def health(self) -> Health:
         return Health(self.state, {"local": "2 characters"})
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from neko.app.check import Finding, check
+from neko.app.check import Finding, Verdict, check
 from neko.app.house import House, open_house
 from neko.realtime.errors import NotReady
 
-__all__ = ["Finding", "House", "NotReady", "check", "open_house"]
+__all__ = ["Finding", "House", "NotReady", "Verdict", "check", "open_house"]

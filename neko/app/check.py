@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from enum import StrEnum
+from functools import partial
 from typing import assert_never
 
 import trio
 from attrs import frozen
 
-from neko.app.embedded import weights_of_the_user
-from neko.config.errors import ConfigError
+from neko.app.embedded import SCRIPTED, weights_of_the_user
+from neko.app.voices import engine_of, require_voice
+from neko.config.errors import ConfigError, StorageError
 from neko.config.manager import ConfigManager
 from neko.config.model import Provider, ProviderKind
+from neko.config.store import OverrideStore
 from neko.local.engine import require_engine
 from neko.local.errors import LocalError
 from neko.local.installed import Listed, available_models, best_language_model
@@ -22,12 +26,16 @@ from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import DEFAULT_VOICE, OpenAiDialect
 from neko.realtime.errors import NotReady, ProviderError
 from neko.realtime.omni_realtime import open_realtime
-from neko.tts.errors import VoiceError
-from neko.tts.worker import get_tts_worker
 
 HANDSHAKE_WITHIN = 10.0  # seconds; a start of a session would have given up by then
-NATIVE = "native"
-EMBEDDED_VOICE = "embedded"
+
+
+class Verdict(StrEnum):
+    """Whether a thing works. What nobody needs may be missing."""
+
+    OK = "ok"
+    UNUSED = "-"
+    FAILED = "failed"
 
 
 @frozen
@@ -35,20 +43,29 @@ class Finding:
     """One thing that was looked at, whether it works, and in words what it is or what to do."""
 
     subject: str
-    ok: bool
+    verdict: Verdict
     detail: str
 
 
 async def check(config: ConfigManager) -> AsyncIterator[Finding]:
-    """A finding for each provider that a character uses, for each voice, and for each embedded model."""
-    characters = config.configuration.characters
+    """A finding for the data folder, each provider that a character uses, each voice, and each embedded model."""
+    yield _data_folder(config.store)
+    characters, providers = config.configuration.characters, config.configuration.providers
     used = {name for character in characters.values() for name in (character.provider, character.text_provider)}
     for name in sorted(used):
-        yield await _provider(name, config.configuration.providers[name])
-    for name, character in characters.items():
-        yield _voice(name, character.tts, character.voice, character.provider == "local")
-    for model in _models(embedded="local" in used):
+        yield await _provider(name, providers[name])
+    for name in config.names:
+        yield _voice(config, name)
+    for model in _models([providers[name] for name in used]):
         yield model
+
+
+def _data_folder(store: OverrideStore) -> Finding:
+    try:
+        store.require_writable()
+    except StorageError as error:
+        return Finding("data folder", Verdict.FAILED, str(error))
+    return Finding("data folder", Verdict.OK, str(store.path.parent))
 
 
 async def _provider(name: str, provider: Provider) -> Finding:
@@ -57,10 +74,10 @@ async def _provider(name: str, provider: Provider) -> Finding:
         with trio.fail_after(HANDSHAKE_WITHIN):
             detail = await _shake_hands(provider)
     except (ProviderError, LocalError, ConfigError) as error:
-        return Finding(subject, False, str(error))
+        return Finding(subject, Verdict.FAILED, str(error))
     except trio.TooSlowError:
-        return Finding(subject, False, f"no answer within {HANDSHAKE_WITHIN:.0f} s")
-    return Finding(subject, True, detail)
+        return Finding(subject, Verdict.FAILED, f"no answer within {HANDSHAKE_WITHIN:.0f} s")
+    return Finding(subject, Verdict.OK, detail)
 
 
 async def _shake_hands(provider: Provider) -> str:
@@ -83,7 +100,7 @@ async def _shake_hands(provider: Provider) -> str:
 
 
 def _embedded(provider: Provider) -> str:
-    if provider.model == "scripted":
+    if provider.model == SCRIPTED:
         return "the scripted persona, for demonstrations"
     require_engine()
     if provider.model:
@@ -91,25 +108,27 @@ def _embedded(provider: Provider) -> str:
     return f"the engine is installed and runs {best_language_model().name}"
 
 
-def _voice(character: str, tts: str, voice: str, embedded: bool) -> Finding:
-    subject = f"voice of {character}"
-    if tts == NATIVE and not embedded:
-        return Finding(subject, True, "the provider's own")
-    name = EMBEDDED_VOICE if tts == NATIVE else tts
+def _voice(config: ConfigManager, name: str) -> Finding:
+    subject, snapshot = f"voice of {name}", config.snapshot(name)
     try:
-        get_tts_worker(name).open_voice(voice)
-    except VoiceError as error:
-        return Finding(subject, False, str(error))
-    return Finding(subject, True, f"{voice} of {name}")
+        require_voice(snapshot, partial(config.origin, name))
+    except ConfigError as error:
+        return Finding(subject, Verdict.FAILED, str(error))
+    engine = engine_of(snapshot)
+    detail = "the provider's own" if engine is None else f"{snapshot.character.voice} of {engine}"
+    return Finding(subject, Verdict.OK, detail)
 
 
-def _models(*, embedded: bool) -> Iterator[Finding]:
-    """One language model is enough; everything else is needed where a character uses the embedded provider."""
+def _models(used: Sequence[Provider]) -> Iterator[Finding]:
+    """What the embedded provider needs where somebody uses it; of the language models, one is enough."""
     listed = available_models()
+    embedded = [each for each in used if each.kind is ProviderKind.LOCAL and each.model != SCRIPTED]
     thinks = any(each.installed for each in listed if each.model in LANGUAGE_MODELS)
+    wants_thoughts = not thinks and any(not each.url and not each.model for each in embedded)
     for each in listed:
-        needed = embedded and not (each.model in LANGUAGE_MODELS and thinks)
-        yield Finding(f"model {each.model.name}", each.installed or not needed, _describe(each))
+        needed = wants_thoughts if each.model in LANGUAGE_MODELS else bool(embedded)
+        verdict = Verdict.OK if each.installed else Verdict.FAILED if needed else Verdict.UNUSED
+        yield Finding(f"model {each.model.name}", verdict, _describe(each))
 
 
 def _describe(listed: Listed) -> str:

@@ -11,6 +11,7 @@ import trio
 from attrs import field, frozen
 
 from neko.app.embedded import Embedded, Warm
+from neko.app.voices import EMBEDDED_VOICE, NATIVE
 from neko.config.errors import ConfigError
 from neko.config.model import Provider, ProviderKind
 from neko.config.snapshot import Snapshot
@@ -27,7 +28,6 @@ from neko.tts.errors import VoiceError
 from neko.tts.thread import speak
 from neko.tts.worker import get_tts_worker
 
-NATIVE = "native"
 OPENAI_URL = "wss://api.openai.com/v1/realtime"
 OPENAI_MODEL = "gpt-realtime"
 LOCAL_MODEL = "local"
@@ -81,13 +81,14 @@ class Adapters:
         warm = self.embedded.state
         if isinstance(warm, Warm):
             return warm.voice.name
-        return "embedded" if importlib.util.find_spec("hibari") else None
+        return EMBEDDED_VOICE if importlib.util.find_spec("hibari") else None
 
     @asynccontextmanager
     async def _local(self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
         warm = await self.embedded.warm()
-        with _as_provider_error():
-            warm.voice.open_voice(snapshot.character.voice)
+        if snapshot.character.tts == NATIVE:
+            with _as_provider_error():
+                warm.voice.open_voice(snapshot.character.voice)
         if mode is InputMode.TEXT:
             with warm.for_conversation() as mine:
                 async with open_offline(mine.chat, snapshot.character.prompt, lines, sees=False) as offline:

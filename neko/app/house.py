@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import assert_never
 
@@ -12,7 +12,8 @@ from trio_websocket import WebSocketConnection
 
 from neko.app.connect import Adapters
 from neko.app.embedded import Broken, Embedded, Progress, Warm
-from neko.config.manager import ConfigManager
+from neko.app.voices import require_voice, require_voices
+from neko.config.manager import REQUEST, ConfigManager
 from neko.config.model import Provider, ProviderKind
 from neko.conversation.history import History
 from neko.local.engines import ChatMessage
@@ -68,6 +69,11 @@ class House:
         if self.uses_embedded:
             await self.embedded.warm()
 
+    def change(self, name: str, keys: Mapping[str, object]) -> None:
+        """`ConfigManager.change`, which refuses a voice that does not exist as well."""
+        require_voice(self.config.proposed(name, keys), lambda _key: REQUEST)
+        self.config.change(name, keys)
+
     async def serve_local(self, websocket: WebSocketConnection) -> None:
         """The embedded provider, to one client that speaks the Realtime protocol."""
         try:
@@ -114,8 +120,10 @@ async def open_house(config: ConfigManager, *, host: str, port: int, on_progress
     Leaving the context, or `House.drain` once it is done, ends everything. A cancel does so without goodbyes.
 
     Raises:
+        ConfigError: a character's voice does not exist.
         CannotListen: the address is taken, forbidden, or not of this machine.
     """
+    require_voices(config)
     listeners = await open_listeners(host, port)
     house = House(config, f"http://{ANYWHERE.get(host, host)}:{listeners[0].socket.getsockname()[1]}")
     async with trio.open_nursery() as process:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from neko.app import Verdict
 from neko.app import check as check_house
 from neko.cli.configuration import load_configuration
 from neko.cli.failures import Failure, in_one_sentence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from neko.config.manager import ConfigManager
+
+
+COLOURS = {Verdict.OK: "green", Verdict.UNUSED: "bright_black", Verdict.FAILED: "red"}
 
 
 @click.command(short_help="Find what is wrong with the configuration.")
@@ -38,9 +42,10 @@ def check(config_file: Path | None, log_style: str) -> None:
 async def _check(config: ConfigManager) -> None:
     failed = []
     async for finding in check_house(config):
-        mark = click.style("ok    ", fg="green") if finding.ok else click.style("failed", fg="red")
+        mark = click.style(f"{finding.verdict:<6}", fg=COLOURS[finding.verdict])
         click.echo(f"{mark}  {finding.subject}: {finding.detail}")
-        if not finding.ok:
+        if finding.verdict is Verdict.FAILED:
             failed.append(finding.subject)
     if failed:
-        raise Failure(f"{len(failed)} of the findings above need your attention: {', '.join(failed)}")
+        need = "needs" if len(failed) == 1 else "need"
+        raise Failure(f"{len(failed)} of the findings above {need} your attention: {', '.join(failed)}")

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from neko.config.find import data_folder, find_configuration
 from neko.config.manager import ConfigManager
-from neko.config.read import built_in, read_configuration
+from neko.config.read import BUILT_IN, built_in, read_configuration
 from neko.config.store import OverrideStore
 
 if TYPE_CHECKING:
@@ -27,4 +27,5 @@ def load_configuration(explicit: Path | None, audio_frames: AudioFrames | None =
     configuration = built_in() if path is None else read_configuration(path)
     if audio_frames is not None:
         configuration = evolve(configuration, server=evolve(configuration.server, audio_frames=audio_frames))
-    return ConfigManager(configuration, OverrideStore.in_folder(data_folder(configuration.server, os.environ)))
+    store = OverrideStore.in_folder(data_folder(configuration.server, os.environ))
+    return ConfigManager(configuration, store, BUILT_IN if path is None else str(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from neko.config.converter import CONVERTER
 from neko.config.errors import ConfigError, UnknownCharacter, shown
@@ -91,13 +91,17 @@ class ConfigManager:
             ConfigError: a key is wrong, the sentence says which.
             StorageError: the change cannot be kept.
         """
-        character = self.proposed(name, keys)
+        character = self._changed(name, keys)
         changed = {**self._overrides, name: differences(self._file.characters[name], character)}
         self._adopt(self._file, changed, REQUEST)
         return self._character(name)
 
-    def proposed(self, name: str, keys: Mapping[str, object]) -> Character:
-        """The character that `change` would make of it, judged as there, and nothing is changed."""
+    def proposed(self, name: str, keys: Mapping[str, object]) -> Snapshot:
+        """What `change` would put in force, judged as there; nothing is changed."""
+        changed = {**self._configuration.characters, name: self._changed(name, keys)}
+        return take_snapshot(evolve(self._configuration, characters=changed), name)
+
+    def _changed(self, name: str, keys: Mapping[str, object]) -> Character:
         self._character(name)
         asked = {key: value for key, value in flat(keys).items() if key != "name"}
         if keys.get("name", name) != name:

@@ -40,6 +40,9 @@ class House(Protocol):
     def managers(self) -> Mapping[str, LLMSessionManager]:
         """One per character, by its name."""
 
+    def change(self, name: str, keys: Mapping[str, object]) -> None:
+        """Changes a character for good. Raises ConfigError or StorageError, and nothing is changed."""
+
     @property
     def serve_local(self) -> Callable[[WebSocketConnection], Awaitable[None]]:
         """Serves the embedded provider on an accepted `/v1/realtime?model=local` socket until it ends."""

@@ -63,7 +63,7 @@ class Rest:
     async def character(self, request: Request) -> Json:
         name = request.path_params["name"]
         if request.method == "PUT":
-            self.house.config.change(name, await read_object(request))
+            self.house.change(name, await read_object(request))
         return Json(self.house.config.describe(name))
 
     async def drop_overrides(self, request: Request) -> Json:
