@@ -9,12 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 import pytest
 import soundfile
 import trio
 from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
 
 from neko.cli import main
+from neko.cli.failures import Failure, in_one_sentence
+from neko.cli.progress import LONG, ProgressBars
+from neko.client import Unauthorized
 from neko.protocol.client import InputMode, InputType, MicFormat, Microphone, StartSession, TypedText
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import CharacterSwitched, SessionFailed, Status
@@ -101,6 +106,36 @@ def test_the_configuration_is_found_in_the_environment(tmp_path: Path, monkeypat
     (tmp_path / "mine.toml").write_text("[characters.Mimi]\n")
     monkeypatch.setenv("NEKO_CONFIG", "mine.toml")
     assert "accepted: Mimi" in neko("say", "Yui", "hello").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "details"),
+    [
+        (["serve", "--config", "missing.toml"], "missing.toml: there is no such file"),
+        (["say", "Nobody", "hello"], "'Nobody'; accepted: Yui"),
+        (["say", "Yui"], "either a text or a recording"),
+    ],
+)
+def test_a_failure_is_a_line_of_a_json_log(arguments: Sequence[str], details: str) -> None:
+    result = neko(*arguments, "--log", "json")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    logged = orjson.loads(line)
+    assert (logged["event"], logged["level"]) == ("command.failed", "error")
+    assert details in logged["details"]
+
+
+def test_a_server_that_wants_a_token_is_answered_with_its_variable() -> None:
+    with pytest.raises(Failure, match="NEKO_TOKEN"), in_one_sentence():
+        raise Unauthorized("the server wants another token")
+
+
+def test_only_long_work_is_a_line_of_the_log() -> None:
+    with capture_logs() as logged, ProgressBars() as bars:
+        for done in (1, LONG):
+            bars("weights", done, LONG)
+            bars("a small model", done, LONG - 1)
+    assert [(each["event"], each["what"]) for each in logged] == [("preparing", "weights")]
 
 
 @pytest.mark.slow

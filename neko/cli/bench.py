@@ -56,7 +56,7 @@ def voice(folder: Path, turns: int, as_json: bool, log_style: str) -> None:
     except ModuleNotFoundError as error:
         raise Failure(f"the benchmark needs one more package: pip install {error.name}") from None
     configure_logs(LogStyle(log_style), logging.WARNING)
-    with in_one_sentence(), ProgressBars() as progress:
+    with in_one_sentence(LogStyle(log_style)), ProgressBars() as progress:
         got = run_until_stopped(partial(measure_voice, on_progress=progress, on_turn=_note), folder, turns)
     report = list(bars(got))
     if as_json:

@@ -33,7 +33,7 @@ def check(config_file: Path | None, log_style: str) -> None:
     Nothing is generated, so nothing costs money. Each embedded model is listed with its licence, size and hash.
     Exit status 2 when the configuration cannot be used, 1 when something that it names does not work.
     """
-    with in_one_sentence():
+    with in_one_sentence(LogStyle(log_style)):
         config = load_configuration(config_file)
         configure_logs(LogStyle(log_style), logging.WARNING)
         run_until_stopped(_check, config)

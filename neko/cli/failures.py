@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, assert_never
 
 import click
 
 from neko.app import NotReady
 from neko.bench.errors import NothingMeasured
+from neko.cli.logs import LogStyle, as_json_line
 from neko.cli.process import Stopped
-from neko.client import BadAddress, BadRecording, ClientError, UnknownCharacter
+from neko.client import BadAddress, BadRecording, ClientError, Unauthorized, UnknownCharacter
 from neko.config.errors import ConfigError
 from neko.web.listener import CannotListen
 
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
 
 
 class Failure(click.ClickException):
-    """One sentence; click prints it on stderr and exits with 1."""
+    """One sentence; click shows it on stderr, as a line of the log where that is JSON, and exits with 1."""
+
+    style = LogStyle.TEXT
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        match self.style:
+            case LogStyle.TEXT:
+                super().show(file)
+            case LogStyle.JSON:
+                click.echo(as_json_line("command.failed", room="cli", details=self.format_message()), file, err=True)
+            case _:
+                assert_never(self.style)
 
 
 class WrongCommand(Failure):
@@ -28,17 +40,38 @@ class WrongCommand(Failure):
     exit_code = 2
 
 
+KNOWN = (Failure, ConfigError, ClientError, NotReady, CannotListen, NothingMeasured, Stopped)
+
+
 @contextmanager
-def in_one_sentence() -> Iterator[None]:
+def in_one_sentence(style: LogStyle = LogStyle.TEXT) -> Iterator[None]:
     """Turns what a command is known to fail with into a `Failure`, also out of the groups of its nurseries."""
     try:
         yield
-    except (ConfigError, ClientError, NotReady, CannotListen, NothingMeasured, Stopped, ExceptionGroup) as error:
+    except click.UsageError as error:
+        if style is LogStyle.TEXT:
+            raise
+        raise _styled(WrongCommand(error.format_message()), style) from None
+    except (
+        Failure,
+        ConfigError,
+        ClientError,
+        NotReady,
+        CannotListen,
+        NothingMeasured,
+        Stopped,
+        ExceptionGroup,
+    ) as error:
         failures = [_failure(leaf) for leaf in _leaves(error)]
         first = failures[0]
         if first is None or None in failures:
             raise
-        raise first from None
+        raise _styled(first, style) from None
+
+
+def _styled(failure: Failure, style: LogStyle) -> Failure:
+    failure.style = style
+    return failure
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -55,6 +88,8 @@ def _failure(error: BaseException) -> Failure | None:
             return error
         case ConfigError() | UnknownCharacter() | BadAddress() | BadRecording():
             return WrongCommand(str(error))
+        case Unauthorized():
+            return Failure(f"{error}: put the one it was started with into the environment variable NEKO_TOKEN")
         case ClientError() | NotReady() | CannotListen() | NothingMeasured() | Stopped():
             return Failure(str(error))
         case BrokenPipeError():

@@ -37,6 +37,14 @@ def configure_logs(style: LogStyle, level: int) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     # Only our own rooms may be more talkative: libraries log addresses and payloads that we would not.
     logging.getLogger("neko").setLevel(level)
+    # What a command says of its own work is why the person waits.
+    logging.getLogger("neko.cli").setLevel(min(level, logging.INFO))
+
+
+def as_json_line(event: str, **fields: object) -> str:
+    """An error as the log would write it, for what is said when no log is open any more."""
+    stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "error", {"event": event, **fields})
+    return str(structlog.processors.JSONRenderer()(None, "error", {**stamped, "level": "error"}))
 
 
 def _rendered(style: LogStyle) -> list[structlog.typing.Processor]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 log = get_logger("cli")
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+LONG = 200_000_000  # bytes; every start hashes the 75 MB of the recognition, in 0.1 s, which is worth no line
 
 
 class ProgressBars:
@@ -37,15 +38,15 @@ class ProgressBars:
         """`done` of `total` units of the work `name`; from any thread, one at a time for each name."""
         if name not in self._bars:
             self._bars[name] = self._progress.add_task(f"preparing {name}", total=total)
-            self._show(name)
+            self._show(name, total)
         self._progress.update(self._bars[name], completed=done, total=total)
         if self._progress.finished:
             self._hide()
 
-    def _show(self, name: str) -> None:
+    def _show(self, name: str, total: int) -> None:
         if self._console.is_terminal:
             self._progress.start()
-        else:
+        elif total >= LONG:
             log.info("preparing", what=name)
 
     def _hide(self) -> None:

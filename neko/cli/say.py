@@ -56,11 +56,11 @@ def say(
     log_style: str,
 ) -> None:
     """Say TEXT, or a recording, to CHARACTER and print the answer."""
-    if (text is None) == (audio is None):
-        raise click.UsageError("say either a text or a recording (--audio IN.wav)")
-    if text is not None and not text.strip():
-        raise click.UsageError("the text is empty")
-    with in_one_sentence():
+    with in_one_sentence(LogStyle(log_style)):
+        if (text is None) == (audio is None):
+            raise click.UsageError("say either a text or a recording (--audio IN.wav)")
+        if text is not None and not text.strip():
+            raise click.UsageError("the text is empty")
         question = read_recording(audio) if audio is not None else text or ""
         place = find_place(url, config_file, character)
         configure_logs(LogStyle(log_style), logging.WARNING)

@@ -19,12 +19,16 @@ from neko.cli.options import config_option, log_option
 from neko.cli.process import STOPPING
 from neko.cli.progress import ProgressBars
 from neko.config.model import AudioFrames
+from neko.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from neko.config.manager import ConfigManager
+
+
+log = get_logger("cli")
 
 
 @click.command(short_help="Serve the configured characters on one port.")
@@ -56,7 +60,7 @@ def serve(
     Ctrl-C and SIGTERM drain: no new connections, speech in progress is finished within server.grace_s, every client
     gets a goodbye. A second Ctrl-C does not wait for that.
     """
-    with in_one_sentence():
+    with in_one_sentence(LogStyle(log_style)):
         config = load_configuration(config_file, AudioFrames(audio_frames) if audio_frames else None)
         configure_logs(LogStyle(log_style), logging.INFO)
         server = config.configuration.server
@@ -101,7 +105,7 @@ async def _attend(house: House, *, open_page: bool) -> None:
         await house.ready()
     except NotReady as reason:
         # The characters with other providers can be talked to, and the page says the same.
-        click.echo(str(reason), err=True)
+        log.error("house.not_ready", details=str(reason))
     else:
         click.echo(f"neko is ready: talk at {house.url} or with `neko talk --url {house.url}`")
         if open_page:

@@ -37,7 +37,7 @@ def talk(character: str | None, url: str | None, typed: bool, config_file: Path 
     Without a microphone, or without the package for it (pip install 'neko[microphone]'), the conversation is typed.
     Typed lines may also come from a pipe: each is answered, and the command ends after the last one.
     """
-    with in_one_sentence():
+    with in_one_sentence(LogStyle(log_style)):
         place = find_place(url, config_file, character)
         configure_logs(LogStyle(log_style), logging.WARNING)
         # Ctrl-C is how a conversation ends, so it is no failure.
