@@ -19,7 +19,8 @@ from neko.client.turn import one_turn
 from neko.config.manager import ConfigManager
 from neko.config.read import parse
 from neko.config.store import OverrideStore
-from neko.protocol.client import AudioFraming, InputType
+from neko.protocol.client import AudioFraming, InputType, SwapSession, SwapWhen
+from neko.protocol.server import SessionSwapped
 from neko.testing import Behaviour, open_provider, tag
 from neko.web.listener import CannotListen
 
@@ -192,3 +193,48 @@ async def test_check_tells_what_is_missing_from_what_nobody_needs(
     assert await verdicts(SCRIPTED) == {Verdict.UNUSED}
     assert await verdicts(SCRIPTED.replace("scripted", "mine.gguf")) == {Verdict.UNUSED, Verdict.FAILED}
     assert await verdicts("") == {Verdict.FAILED}
+
+
+@pytest.mark.slow
+async def test_a_provider_that_dies_in_mid_utterance_costs_no_block(tmp_path: Path) -> None:
+    """On real sockets: the next session hears the utterance from its beginning, each block once and in order."""
+    async with open_provider(Behaviour(silence_ms=200, response_ms=200)) as provider:
+        async with a_house(tmp_path, OPENAI.format(provider.url)) as house, connect(house.url, "Yui") as client:
+            await client.start(InputType.AUDIO)
+            sound = list(pieces(tag(0, 100, MIC_HZ) + bytes(2 * MIC_HZ), 20, MIC_HZ))
+            for frame in sound[:25]:
+                await client.send_audio(frame, MIC_HZ)
+            first = await provider.session(0)
+            await first.heard(40)
+            await first.drop()
+            for frame in sound[25:]:
+                await client.send_audio(frame, MIC_HZ)
+            reply = await one_turn(client)
+            second = await provider.session(1)
+            assert reply.text == "Nice to meet you."
+            assert second.tags[:100] == list(range(100))
+
+
+@pytest.mark.slow
+async def test_another_voice_between_two_sentences(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, connect(house.url, "Yui") as client:
+        await client.start(InputType.AUDIO)
+        await say_something(client)
+        first = await one_turn(client)
+        await client.send(SwapSession(when=SwapWhen.TURN, prompt="You are a pirate.", voice="calm"))
+        swapped = None
+        with trio.fail_after(5):
+            swapped = [message async for message in until(client, SessionSwapped)][-1]
+        await say_something(client)
+        second = await one_turn(client)
+        assert isinstance(swapped, SessionSwapped)
+        assert (swapped.reason, swapped.lost_ms, swapped.gap_ms) == ("requested", 0, 0)
+        assert first.text != second.text
+        assert not second.interrupted
+
+
+async def until(client: CharacterClient, kind: type) -> AsyncIterator[object]:
+    async for message in client:
+        yield message
+        if isinstance(message, kind):
+            return

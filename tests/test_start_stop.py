@@ -227,14 +227,18 @@ async def test_sound_in_a_text_session_is_told_once(house: FakeHouse, autojump_c
         assert person.codes() == ["INVALID_INPUT_TYPE"]
 
 
-async def test_a_lost_session_is_told_with_its_reason(house: FakeHouse, autojump_clock: MockClock) -> None:
+async def test_a_lost_session_that_cannot_be_replaced_is_told_with_its_reason(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
     async with house.client() as person:
         await person.send("start_session", input_type="audio")
         await wait_all_tasks_blocked()
+        house.models.refusal = KeyRejected("the key is not known any more")
         house.model.say(ReplyStarted("r1"), TextDelta("r1", "I was"), SessionLost("the provider closed with 1011"))
         await wait_all_tasks_blocked()
-        assert person.types()[-4:] == ["gemini_response", "status", "system", "session_ended_by_server"]
-        assert person.codes() == ["API_UNREACHABLE"]
+        assert person.types()[-1] == "session_ended_by_server"
+        assert person.codes() == ["API_UNREACHABLE", "API_KEY_REJECTED"]
+        assert [frame["interrupted"] for frame in person.of("system")] == [True]
         assert house.models.live == []
 
 

@@ -108,7 +108,7 @@ async def test_coming_back_just_after_the_session_expired(
         assert len(house.models.live) == 1
 
 
-async def test_a_start_at_the_moment_of_a_loss_is_a_new_session(house: FakeHouse, autojump_clock: MockClock) -> None:
+async def test_a_start_at_the_moment_of_a_loss_is_answered(house: FakeHouse, autojump_clock: MockClock) -> None:
     house.models.close_s = 2.0
     async with house.client() as person:
         await started(person)
@@ -117,7 +117,7 @@ async def test_a_start_at_the_moment_of_a_loss_is_a_new_session(house: FakeHouse
         assert person.codes() == ["API_UNREACHABLE"]
         await person.send("start_session", input_type="audio")
         await trio.sleep(5)
-        assert person.types()[-3:] == ["session_ended_by_server", "session_preparing", "session_started"]
+        assert {"session_started", "neko.session_swapped"} <= set(person.types()[3:])
         assert len(house.models.live) == 1
 
 
@@ -126,7 +126,7 @@ async def test_a_session_that_is_lost_as_it_comes_up_is_no_session(house: FakeHo
     async with house.client() as person:
         await person.send("start_session", input_type="audio")
         await wait_all_tasks_blocked()
-        assert person.codes() == ["API_ARREARS"]
+        assert set(person.codes()) == {"API_ARREARS"}
         # Whether it had started by then is a matter of the scheduler; that it is over is not.
         assert person.types()[-1] in {"session_failed", "session_ended_by_server"}
         assert not house.managers[NAME].is_active
@@ -241,7 +241,7 @@ async def test_the_next_session_knows_what_was_cut_off(house: FakeHouse, autojum
         house.model.say(AudioDelta("r1", "i", TENTH * 20))
         await trio.sleep(1.0)
         await started(person, "text")
-        assert [line.text for line in house.model.primed][-2:] == ["tell me a story", "Once upon"]
+        assert [line.text for line in house.model.primed][-2:] == ["tell me a story", "Once upon a time. "]
 
 
 async def test_a_reply_that_the_provider_gave_up_ends_as_interrupted(

@@ -79,6 +79,13 @@ class ConfigManager:
         """A character as it is now; UnknownCharacter when there is none of that name."""
         return take_snapshot(self._configuration, name)
 
+    def snapshot_with(self, name: str, keys: Mapping[str, object]) -> Snapshot:
+        """A character with some keys changed for one session; ConfigError says which is wrong."""
+        self._character(name)
+        character = overlaid(self._configuration, name, dict(keys), REQUEST)
+        changed = evolve(self._configuration, characters={**self._configuration.characters, name: character})
+        return take_snapshot(changed, name)
+
     def describe(self, name: str) -> dict[str, object]:
         """The whole character with its name, ready for JSON; `change` takes all of it back."""
         table: dict[str, object] = CONVERTER.unstructure(self._character(name))

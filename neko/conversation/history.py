@@ -35,6 +35,8 @@ class History:
     def __init__(self) -> None:
         self._utterances: deque[Utterance] = deque(maxlen=KEPT)
         self._fresh = 0
+        self.mark = 0
+        """How many utterances there have been; `since` tells what came after a mark."""
 
     def __iter__(self) -> Iterator[Utterance]:
         return iter(tuple(self._utterances))
@@ -47,6 +49,7 @@ class History:
         if text.strip():
             self._utterances.append(Utterance(role, text.strip(), time.time()))
             self._fresh += 1
+            self.mark += 1
 
     def cut_last_reply(self, heard: str) -> None:
         """The person interrupted the last reply: only what they heard of it was said, perhaps nothing."""
@@ -59,9 +62,14 @@ class History:
         else:
             del self._utterances[index]
             self._fresh -= 1
+            self.mark -= 1
 
     def mark_new(self) -> None:
         self._fresh = 0
+
+    def since(self, mark: int) -> tuple[Utterance, ...]:
+        """What was said after the mark was taken."""
+        return tuple(self._utterances)[-(self.mark - mark) :] if self.mark > mark else ()
 
     def context(self) -> tuple[Utterance, ...]:
         """What belongs to the context that runs now."""

@@ -93,8 +93,7 @@ async def _dispatch(
         case Playback(speech_id=speech_id, played_ms=played_ms):
             manager.played(speech_id, played_ms)
         case SwapSession():
-            details = "this version does not swap on request; the session goes on as it is"
-            await manager.tell(Status(StatusCode.SWAP_FAILED, details))
+            await manager.swap_session(message)
         case Ping():
             await manager.tell(Pong())
         case MicFormat() | VoicePlayStart() | VoicePlayEnd():

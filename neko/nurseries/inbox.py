@@ -10,6 +10,7 @@ from neko.audio.pcm import bytes_for, duration_ms
 from neko.nurseries.slot import Slot
 from neko.nurseries.waiting import Waiting
 from neko.protocol.client import Microphone, Picture, TypedText
+from neko.realtime.errors import ProviderError
 from neko.realtime.session import Interrupt, Tell
 
 BACKLOG = 64  # messages; who types on while so many wait is told that they were not taken
@@ -45,7 +46,29 @@ class Cut:
     interrupt: Interrupt
 
 
-Input = MicBlock | TypedText | Picture | Tell | Cut
+@frozen
+class Lost:
+    """This session is gone."""
+
+    slot: Slot
+    error: ProviderError
+
+
+@frozen
+class Swap:
+    """The pending session is up: what comes after this message is for it, or, with `at_turn`, after the turn."""
+
+    pending: Slot
+    reason: str
+    at_turn: bool
+
+
+@frozen
+class TurnOver:
+    """A reply has been told to its end."""
+
+
+Input = MicBlock | TypedText | Picture | Tell | Cut | Lost | Swap | TurnOver
 
 
 class Inbox:
@@ -72,7 +95,7 @@ class Inbox:
         self._waiting.put(message)
         return True
 
-    def post(self, message: Cut | Tell) -> None:
+    def post(self, message: Cut | Tell | Lost | Swap | TurnOver) -> None:
         """What the session itself has for its model; there is at most one for each turn."""
         self._waiting.put(message)
 

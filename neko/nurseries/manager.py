@@ -9,6 +9,7 @@ from typing import Any, assert_never
 import trio
 from trio_websocket import WebSocketConnection
 
+from neko.config.errors import ConfigError
 from neko.config.manager import ConfigManager
 from neko.conversation.history import History
 from neko.nurseries.hosting import Hosting
@@ -18,7 +19,7 @@ from neko.nurseries.reception import Reception
 from neko.nurseries.session import Ending, Session
 from neko.nurseries.slot import Plan
 from neko.nurseries.turn import Turn
-from neko.protocol.client import AudioFraming, InputMode, Microphone, Picture, TypedText
+from neko.protocol.client import AudioFraming, InputMode, Microphone, Picture, SwapSession, SwapWhen, TypedText
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import ServerMessage, SessionFailed, Status
 from neko.realtime.session import ModelSession, Tell
@@ -109,8 +110,8 @@ class LLMSessionManager:
     async def start_session(self, websocket: WebSocketConnection, new: bool, input_mode: InputMode) -> None:
         """Asks for a session; the answer goes to the client as soon as there is one.
 
-        A start while one of the same mode is starting joins it; a running one of that mode is answered at once. Another
-        mode, or `new` for a fresh context, ends the session and starts the next.
+        A start while one of the same mode is starting joins it; a running one of that mode is answered at once, one of
+        another mode swaps its model session. `new`, for a fresh context, ends the session and starts the next.
         """
         session = self._hosting.session
         if websocket is not self.websocket:
@@ -118,10 +119,14 @@ class LLMSessionManager:
         if self._duty is Duty.DRAINING:
             self._post(Status(StatusCode.SERVER_DRAINING, DRAIN_DETAILS))
             self._post(SessionFailed(input_mode))
-        elif session is None or session.mode is not input_mode or (new and session.started):
+        elif session is None or (new if session.started else session.mode is not input_mode):
             self._hosting.end(Ending.DISCARDED)
             self._begin(input_mode, new=new)
-        elif session.started:
+        elif not session.started:
+            pass  # one answer for both
+        elif session.mode is not input_mode:
+            session.swap(Plan(session.snapshot, input_mode), "requested", at_turn=False)
+        else:
             self._post(session.answer())
 
     async def stream_data(self, message: Microphone | TypedText | Picture) -> None:
@@ -135,6 +140,29 @@ class LLMSessionManager:
                     await self.tell(Status(StatusCode.SERVER_BUSY, FULL_DETAILS))
             case _:
                 assert_never(message)
+
+    async def swap_session(self, wish: SwapSession) -> None:
+        """Has another model session take the place of the running one, until the session ends."""
+        session = self._hosting.session
+        if session is None or not session.started:
+            self._post(Status(StatusCode.SWAP_FAILED, "No session is running; start one first."))
+            return
+        provider = "provider" if session.mode is InputMode.AUDIO else "text_provider"
+        asked = {
+            provider: wish.provider,
+            "voice": wish.voice,
+            "prompt": wish.prompt,
+            "language": wish.language,
+            "tts": wish.tts,
+        }
+        session.wishes |= {key: value for key, value in asked.items() if value is not None}
+        try:
+            snapshot = self._config.snapshot_with(self.lanlan_name, session.wishes)
+        except ConfigError as error:
+            session.wishes = {key: value for key, value in session.wishes.items() if asked.get(key) is None}
+            self._post(Status(StatusCode.INVALID_VALUE, str(error)))
+            return
+        session.swap(Plan(snapshot, session.mode), "requested", at_turn=wish.when is SwapWhen.TURN)
 
     async def handle_new_message(self) -> None:
         """The person cuts in on what the character says."""

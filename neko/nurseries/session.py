@@ -12,9 +12,10 @@ from uuid import uuid4
 import trio
 from attrs import define, evolve, field
 
+from neko.config.snapshot import Snapshot
 from neko.conversation.history import History
 from neko.nurseries.conduct import Conduct
-from neko.nurseries.inbox import Inbox
+from neko.nurseries.inbox import Inbox, Lost, Swap, TurnOver
 from neko.nurseries.listening import Listening
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
@@ -32,7 +33,7 @@ from neko.protocol.server import (
     TurnEnd,
 )
 from neko.realtime.errors import ProviderError
-from neko.realtime.session import ModelEvent
+from neko.realtime.session import Line, ModelEvent, Say
 from neko.telemetry import get_logger
 
 log = get_logger("session")
@@ -66,14 +67,21 @@ class Session:
     scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     over: trio.Event = field(factory=trio.Event, init=False)
     ending: Ending = field(default=Ending.DISCARDED, init=False)
+    wishes: dict[str, object] = field(factory=dict, init=False)  # what `swap_session` changed, until the session ends
     turns: Turns | None = field(default=None, init=False)
     _conduct: Conduct | None = field(default=None, init=False)
     _asked_at: float = field(factory=trio.current_time, init=False)
+    _home: trio.Nursery | None = field(default=None, init=False)  # of everything that it starts, while it runs
     _idle: trio.CancelScope = field(factory=trio.CancelScope, init=False)
 
     @property
     def mode(self) -> InputMode:
-        return self.plan.mode
+        return self.current.plan.mode if self.current else self.plan.mode
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the model session that runs was made of."""
+        return self.current.plan.snapshot if self.current else self.plan.snapshot
 
     @property
     def started(self) -> bool:
@@ -115,16 +123,22 @@ class Session:
         if self.turns is not None:
             self._listening(self.turns).barge_in()
 
+    def swap(self, plan: Plan, reason: str, *, at_turn: bool) -> None:
+        """Has a session of that plan prepared, and put in the place of the one that runs; only while it runs."""
+        assert self._home is not None
+        if plan.mode is not self.mode:
+            self.outbox.post(SessionPreparing(plan.mode))
+        self._home.start_soon(self._prepare, plan, reason, at_turn)
+
     async def on_event(self, slot: Slot, event: ModelEvent) -> None:
+        slot.note(event)
         if self.turns is not None:
             self.touch()
             await self._listening(self.turns).on_event(slot, event, current=slot is self.current)
 
     def on_lost(self, slot: Slot, error: ProviderError) -> None:
         log.warning("session.lost", model_session=slot.session.id, code=error.code, details=error.details)
-        if slot is self.current:
-            self.outbox.post(Status(error.code, error.details))
-            self.end(Ending.BY_SERVER)
+        self.inbox.post(Lost(slot, error))
 
     def farewell(self) -> None:
         """The last words about a session that is over: its open turns ended with it, and why."""
@@ -147,24 +161,34 @@ class Session:
     async def _live(self) -> None:
         self.outbox.post(SessionPreparing(self.mode))
         async with trio.open_nursery() as nursery:
-            self.turns = Turns(nursery, self.outbox, self.history, self.ports, self.language)
-            slot = await self._start(nursery)
+            self._home = nursery
+            self.turns = Turns(
+                nursery, self.outbox, self.history, self.ports, self.language, lambda: self.inbox.post(TurnOver())
+            )
+            slot = await self._start()
             if slot is None:
                 nursery.cancel_scope.cancel()
             else:
-                self._conduct = Conduct(slot, self.inbox, self.outbox, self.history, self.turns, self._asked_at)
+                self._conduct = Conduct(
+                    slot,
+                    self.inbox,
+                    self.outbox,
+                    self.history,
+                    self.turns,
+                    self._dial_again,
+                    self.answer,
+                    self._asked_at,
+                )
                 self.touch()
                 log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
                 self.outbox.post(self.answer())
-                nursery.start_soon(self._conduct.run)
+                nursery.start_soon(self._run_conduct, self._conduct)
 
-    async def _start(self, nursery: trio.Nursery) -> Slot | None:
+    async def _start(self) -> Slot | None:
         """The model session; None when it did not come up and the client knows."""
         try:
             with trio.fail_after(START_WITHIN):
-                slot: Slot = await nursery.start(run_model_session, self.ports.connect, self._told(), self)
-            if slot.lost is not None:
-                raise slot.lost
+                slot = await self._dial(self.plan)
         except ProviderError as error:
             self._failed(error.code, error.details)
         except trio.TooSlowError:
@@ -176,9 +200,51 @@ class Session:
             return slot
         return None
 
-    def _told(self) -> Plan:
-        """The plan with what was said until now; the session before had to be over for that."""
-        return evolve(self.plan, lines=recap(self.plan.snapshot, self.history))
+    async def _run_conduct(self, conduct: Conduct) -> None:
+        try:
+            await conduct.run()
+        except ProviderError as error:
+            self._over(error.code, error.details)
+        except trio.TooSlowError:
+            self._over(StatusCode.API_UNREACHABLE, "no other session came up in its place")
+
+    def _over(self, code: StatusCode, details: str) -> None:
+        self.outbox.post(Status(code, details))
+        self.end(Ending.BY_SERVER)
+
+    async def _dial_again(self, old: Slot) -> Slot:
+        """A session as the lost one was; the question that it owed comes after, and is not told twice."""
+        return await self._dial(old.plan, but=old.owed.text if isinstance(old.owed, Say) else None)
+
+    async def _dial(self, plan: Plan, *, but: str | None = None) -> Slot:
+        """A session that was told what was said until now, unfinished replies included. Raises `ProviderError`."""
+        assert self._home is not None
+        lines = [*recap(plan.snapshot, self.history)]
+        if but is not None and lines and lines[-1].text == but.strip():
+            lines.pop()
+        lines += [Line("assistant", text) for text in self.turns.unfinished()] if self.turns else []
+        told = evolve(plan, lines=tuple(lines), mark=self.history.mark)
+        slot: Slot = await self._home.start(run_model_session, self.ports.connect, told, self)
+        if slot.lost is not None:
+            raise slot.lost
+        return slot
+
+    async def _prepare(self, plan: Plan, reason: str, at_turn: bool) -> None:
+        """The pending session, in the background; the old one goes on when it does not come up."""
+        try:
+            with trio.fail_after(plan.snapshot.session.swap_deadline_s):
+                pending = await self._dial(plan)
+        except ProviderError as error:
+            self._not_swapped(plan, error.details)
+        except trio.TooSlowError:
+            self._not_swapped(plan, "the new session did not come up in time; the old one goes on")
+        else:
+            self.inbox.post(Swap(pending, reason, at_turn))
+
+    def _not_swapped(self, plan: Plan, details: str) -> None:
+        self.outbox.post(Status(StatusCode.SWAP_FAILED, details))
+        if plan.mode is not self.mode:
+            self.outbox.post(SessionFailed(plan.mode))
 
     def _failed(self, code: StatusCode, details: str) -> None:
         self.ending = Ending.FAILED

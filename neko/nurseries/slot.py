@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import trio
 from attrs import define, field, frozen
 
+from neko.audio.given import Given
 from neko.audio.resample import SpeechResampler
 from neko.config.snapshot import Snapshot
 from neko.nurseries.ports import Connect
 from neko.protocol.client import InputMode
 from neko.realtime.errors import ProviderError
-from neko.realtime.session import Hear, Line, ModelEvent, ModelSession
+from neko.realtime.session import (
+    AudioDelta,
+    Complaint,
+    Hear,
+    Line,
+    ModelEvent,
+    ModelSession,
+    ReplyDone,
+    ReplyStarted,
+    Say,
+    SpeechStarted,
+    SpeechStopped,
+    Tell,
+    TextDelta,
+    UserSaid,
+)
 
 
 @frozen
@@ -22,6 +38,7 @@ class Plan:
     snapshot: Snapshot
     mode: InputMode
     lines: tuple[Line, ...] = field(default=(), repr=False)  # what was said before it
+    mark: int = 0  # of the history, when the lines were taken from it
 
 
 @define(eq=False)
@@ -32,7 +49,38 @@ class Slot:
     plan: Plan
     scope: trio.CancelScope
     lost: ProviderError | None = field(default=None, init=False)
-    _ears: SpeechResampler | None = field(default=None, init=False)
+    given: Given = field(init=False)
+    owed: Say | Tell | None = field(default=None, init=False)  # it was asked this and has not begun to answer
+    answering: bool = field(default=False, init=False)  # it has heard the person, and not said all of its answer
+    ears: SpeechResampler | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.given = Given(self.session.facts.hears_hz or 0)
+
+    def note(self, event: ModelEvent) -> None:
+        """Keeps account of what another session would have to be told if this one ended now."""
+        match event:
+            case SpeechStarted():
+                self.given.began()
+            case SpeechStopped(at_ms):
+                self.given.ended(at_ms)
+            case UserSaid(text):
+                self.given.answered()
+                self.answering = bool(text.strip())
+            case ReplyStarted():
+                self.given.answered()
+                self.owed, self.answering = None, True
+            case ReplyDone():
+                self.answering = False
+            case TextDelta() | AudioDelta() | Complaint():
+                pass
+            case _:
+                assert_never(event)
+
+    async def ask(self, question: Say | Tell) -> None:
+        """Something that is to be answered."""
+        self.owed = question
+        await self.session.send(question)
 
     @property
     def speaks_hz(self) -> int:
@@ -44,10 +92,12 @@ class Slot:
         hears_hz = self.session.facts.hears_hz
         if hears_hz is None:
             return
-        if self._ears is None or self._ears.from_hz != sample_rate:
-            self._ears = SpeechResampler(sample_rate, hears_hz)
-        sound = self._ears.push(pcm)
+        if self.ears is None or self.ears.from_hz != sample_rate:
+            self.ears = SpeechResampler(sample_rate, hears_hz)
+        sound = self.ears.push(pcm)
         if sound:
+            # First the account: a session that is lost in the next line has not made use of it.
+            self.given.add(sound)
             await self.session.send(Hear(sound))
 
 

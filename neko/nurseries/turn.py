@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import uuid4
 
 import trio
@@ -88,6 +89,7 @@ class Telling:
     history: History
     voice: Voice | None
     translation: Translation | None
+    on_told: Callable[[], None]
     _tags: EmotionTags = field(factory=EmotionTags, init=False)
     _splitter: PhraseSplitter = field(factory=PhraseSplitter, init=False)
 
@@ -101,6 +103,7 @@ class Telling:
                 await self._end()
         finally:
             self.turn.over.set()
+            self.on_told()
 
     async def _tell(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta]) -> None:
         sound = Sound(self.turn.speech_id, self.turn.id, self.outbox, self.turn.playout)

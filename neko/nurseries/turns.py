@@ -43,6 +43,7 @@ class Turns:
     _history: History
     _ports: Ports
     _language: Callable[[], str | None]  # the person's, as far as it is known
+    _on_told: Callable[[], None]  # a reply has been told
     _turns: list[Turn] = field(factory=list, init=False)
     _feeds: dict[str, trio.MemorySendChannel[TextDelta | AudioDelta]] = field(factory=dict, init=False)
     _closed: deque[str] = field(factory=lambda: deque(maxlen=CLOSED), init=False)
@@ -70,7 +71,7 @@ class Turns:
         turn = Turn(reply_id, request_id, slot, aloud)
         self._feeds[reply_id], feed = trio.open_memory_channel[TextDelta | AudioDelta](FEED)
         self._turns.append(turn)
-        telling = Telling(turn, self._outbox, self._history, voice, self._translation(slot))
+        telling = Telling(turn, self._outbox, self._history, voice, self._translation(slot), self._on_told)
         self._nursery.start_soon(telling.run, feed, after)
 
     def _translation(self, slot: Slot) -> Translation | None:
@@ -95,6 +96,16 @@ class Turns:
             if turn.reply_id == reply_id:
                 turn.status = status
         self._close(reply_id)
+
+    def broke_off(self, slot: Slot) -> None:
+        """Its model is gone: what has arrived is told, and ends as interrupted."""
+        for turn in self._turns:
+            if turn.slot is slot and turn.status is None:
+                self.generated(turn.reply_id, ReplyStatus.FAILED)
+
+    def unfinished(self) -> list[str]:
+        """The words of replies that are not in the history yet, because they are still being told."""
+        return [turn.text for turn in self._turns if not turn.ended and turn.text.strip()]
 
     def reported(self, speech_id: str, played_ms: float) -> None:
         """The client says how much of a speech it has played."""

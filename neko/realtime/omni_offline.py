@@ -15,6 +15,7 @@ from neko.realtime.errors import ProviderError, only_error
 from neko.realtime.session import (
     Complaint,
     Facts,
+    GoOn,
     Hear,
     Interrupt,
     Line,
@@ -72,6 +73,8 @@ class OmniOfflineClient:
                 await self._question("user", text, request_id)
             case Tell(instructions):
                 await self._question("system", instructions, None)
+            case GoOn():
+                await self._ask.send(_Question(f"reply_{uuid4().hex[:12]}", None))
             case See(url):
                 self._messages.append({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
             case Interrupt():

@@ -63,6 +63,11 @@ class Tell:
 
 
 @frozen
+class GoOn:
+    """Answer what you were told."""
+
+
+@frozen
 class Interrupt:
     """The person cut a reply short: stop it if it still runs, and remember only what was heard of it."""
 
@@ -73,7 +78,7 @@ class Interrupt:
     heard_text: str = field(repr=False)
 
 
-ModelCommand = Hear | Say | See | Tell | Interrupt
+ModelCommand = Hear | Say | See | Tell | GoOn | Interrupt
 
 
 # --- what a session says ----------------------------------------------------------------------------------------
@@ -86,7 +91,9 @@ class SpeechStarted:
 
 @frozen
 class SpeechStopped:
-    """The person fell silent; the provider has the utterance."""
+    """The person fell silent; the provider has the utterance, up to so many ms of the sound that it was given."""
+
+    at_ms: float | None = None
 
 
 @frozen

@@ -18,6 +18,7 @@ from neko.realtime.session import (
     AudioDelta,
     Complaint,
     Facts,
+    GoOn,
     Hear,
     Interrupt,
     Line,
@@ -111,6 +112,8 @@ class OpenAiDialect:
             case Tell(instructions):
                 yield _message("system", {"type": "input_text", "text": instructions})
                 yield _respond({})
+            case GoOn():
+                yield _respond({})
             case Interrupt():
                 yield from _interrupt(command)
             case _:
@@ -133,8 +136,9 @@ class OpenAiDialect:
                 return TextDelta(reply, text)
             case {"type": "input_audio_buffer.speech_started"}:
                 return SpeechStarted()
-            case {"type": "input_audio_buffer.speech_stopped"}:
-                return SpeechStopped()
+            case {"type": "input_audio_buffer.speech_stopped", **rest}:
+                at_ms = rest.get("audio_end_ms")
+                return SpeechStopped(at_ms if isinstance(at_ms, int | float) else None)
             case {"type": "conversation.item.input_audio_transcription.completed", "transcript": str(text)}:
                 return UserSaid(text)
             case {"type": "response.created", "response": {"id": str(reply), **rest}}:
