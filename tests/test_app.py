@@ -198,21 +198,24 @@ async def test_check_tells_what_is_missing_from_what_nobody_needs(
 @pytest.mark.slow
 async def test_a_provider_that_dies_in_mid_utterance_costs_no_block(tmp_path: Path) -> None:
     """On real sockets: the next session hears the utterance from its beginning, each block once and in order."""
-    async with open_provider(Behaviour(silence_ms=200, response_ms=200)) as provider:
-        async with a_house(tmp_path, OPENAI.format(provider.url)) as house, connect(house.url, "Yui") as client:
-            await client.start(InputType.AUDIO)
-            sound = list(pieces(tag(0, 100, MIC_HZ) + bytes(2 * MIC_HZ), 20, MIC_HZ))
-            for frame in sound[:25]:
-                await client.send_audio(frame, MIC_HZ)
-            first = await provider.session(0)
-            await first.heard(40)
-            await first.drop()
-            for frame in sound[25:]:
-                await client.send_audio(frame, MIC_HZ)
-            reply = await one_turn(client)
-            second = await provider.session(1)
-            assert reply.text == "Nice to meet you."
-            assert second.tags[:100] == list(range(100))
+    async with (
+        open_provider(Behaviour(silence_ms=200, response_ms=200)) as provider,
+        a_house(tmp_path, OPENAI.format(provider.url)) as house,
+        connect(house.url, "Yui") as client,
+    ):
+        await client.start(InputType.AUDIO)
+        sound = list(pieces(tag(0, 100, MIC_HZ) + bytes(2 * MIC_HZ), 20, MIC_HZ))
+        for frame in sound[:25]:
+            await client.send_audio(frame, MIC_HZ)
+        first = await provider.session(0)
+        await first.heard(40)
+        await first.drop()
+        for frame in sound[25:]:
+            await client.send_audio(frame, MIC_HZ)
+        reply = await one_turn(client)
+        second = await provider.session(1)
+        assert reply.text == "Nice to meet you."
+        assert second.tags[:100] == list(range(100))
 
 
 @pytest.mark.slow
