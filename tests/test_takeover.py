@@ -243,6 +243,43 @@ async def test_a_session_that_does_not_come_up_changes_nothing(house: FakeHouse,
         assert old.got == [Say("still you?")]
 
 
+async def test_a_pending_session_that_dies_while_it_waits_changes_nothing(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    async with house.client() as person:
+        old = await start(house, person)
+        old.say(UserSaid("hello"), ReplyStarted("r1"), TextDelta("r1", "Hello. "))
+        await person.send("swap_session", when="turn", prompt="You are a pirate.")
+        await wait_all_tasks_blocked()
+        house.model.say(GONE)
+        old.say(ReplyDone("r1", ReplyStatus.COMPLETED))
+        await wait_all_tasks_blocked()
+        assert person.codes() == ["SWAP_FAILED"]
+        assert house.models.live == [old]
+
+
+async def test_a_barge_in_silences_a_session_that_is_retired_and_still_speaks(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    async with house.client() as person:
+        old = await start(house, person)
+        old.say(UserSaid("hello"), ReplyStarted("r1"), TextDelta("r1", "A long "), AudioDelta("r1", "i", bytes(2 * HZ)))
+        await wait_all_tasks_blocked()
+        await person.send("swap_session", when="now", prompt="You are a pirate.")
+        await wait_all_tasks_blocked()
+        new = house.model
+        assert house.models.live == [old, new]
+        old.say(TextDelta("r1", "story."))
+        await wait_all_tasks_blocked()
+        assert person.of("gemini_response")[-1]["text"] == "story."
+        new.say(SpeechStarted())
+        await wait_all_tasks_blocked()
+        assert house.models.live == [new]
+        old.say(TextDelta("r1", " More."))
+        await wait_all_tasks_blocked()
+        assert person.types()[-2:] == ["user_activity", "system"]
+
+
 async def test_a_wrong_wish_is_named(house: FakeHouse, autojump_clock: MockClock) -> None:
     async with house.client() as person:
         await start(house, person)

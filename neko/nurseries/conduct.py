@@ -105,6 +105,8 @@ class Conduct:
     async def _cut(self, cut: Cut) -> None:
         if cut.slot is self.current:
             await cut.slot.session.send(cut.interrupt)
+        else:
+            cut.slot.scope.cancel()  # a retired session that was still speaking has nothing more to say
 
     def _at_turn(self) -> bool:
         """Nobody speaks, and nobody waits for an answer."""
@@ -127,7 +129,7 @@ class Conduct:
             with trio.fail_after(swap.pending.plan.snapshot.session.swap_deadline_s):
                 await prime(swap.pending, self._history)
                 await carry_over(old, swap.pending)
-        except (SessionLost, trio.TooSlowError) as error:
+        except (ProviderError, trio.TooSlowError) as error:
             # The old one goes on, and the person notices nothing.
             swap.pending.scope.cancel()
             log.warning("swap.failed", reason=swap.reason, details=str(error))

@@ -15,7 +15,13 @@ RETIRE_WITHIN = 10.0  # seconds for a retired session to say the words that it h
 
 
 async def prime(pending: Slot, history: History) -> None:
-    """Tells the session what was said since it was dialled. Raises `SessionLost`."""
+    """Tells the session what was said since it was dialled.
+
+    Raises:
+        ProviderError: it is gone, perhaps for a while already.
+    """
+    if pending.lost is not None:
+        raise pending.lost
     tail = [Line(utterance.role.value, utterance.text) for utterance in history.since(pending.plan.mark)]
     if tail:
         await pending.session.prime(tail)
