@@ -160,8 +160,11 @@ class Conduct:
                 new = await self._dial(old)
                 await carry_over(old, new)
                 return new
-            except (Unreachable, SessionLost):
-                await trio.sleep(REDIAL_EVERY_S)
+            except SessionLost as lost:
+                self._give_up_if_hopeless(lost)
+            except Unreachable:
+                pass  # until the deadline of the caller
+            await trio.sleep(REDIAL_EVERY_S)
 
     def _give_up_if_hopeless(self, error: ProviderError) -> None:
         now = trio.current_time()
