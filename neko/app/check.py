@@ -11,7 +11,7 @@ from typing import assert_never
 import trio
 from attrs import frozen
 
-from neko.app.embedded import SCRIPTED, weights_of_the_user
+from neko.app.engines import SCRIPTED, weights_of_the_user
 from neko.app.voices import engine_of, require_voice
 from neko.config.errors import ConfigError, StorageError
 from neko.config.manager import ConfigManager

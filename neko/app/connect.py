@@ -10,8 +10,9 @@ from functools import partial
 import trio
 from attrs import field, frozen
 
-from neko.app.embedded import Embedded, Warm
+from neko.app.embedded import Embedded
 from neko.app.voices import EMBEDDED_VOICE, NATIVE
+from neko.app.warm import Warm
 from neko.config.errors import ConfigError
 from neko.config.model import Provider, ProviderKind
 from neko.config.snapshot import Snapshot

@@ -11,8 +11,10 @@ import trio
 from trio_websocket import WebSocketConnection
 
 from neko.app.connect import Adapters
-from neko.app.embedded import Broken, Embedded, Progress, Warm
+from neko.app.embedded import Broken, Embedded
+from neko.app.engines import Progress
 from neko.app.voices import require_voice, require_voices
+from neko.app.warm import Warm
 from neko.config.manager import REQUEST, ConfigManager
 from neko.config.model import Provider, ProviderKind
 from neko.conversation.history import History

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from neko.app.embedded import SCRIPTED
+from neko.app.engines import SCRIPTED
 from neko.config.errors import ConfigError, shown, suggestion
 from neko.config.explain import dotted
 from neko.config.manager import ConfigManager
