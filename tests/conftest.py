@@ -27,6 +27,8 @@ user = "Hi"
 character = "<happy> Hello you!"
 
 [characters.Taro]
+[characters.Taro.session]
+swap_deadline_s = 20
 """
 
 

@@ -79,6 +79,20 @@ async def test_an_utterance_in_progress_is_given_to_the_next_session(
         assert len(house.models.live) == 1
 
 
+async def test_sound_that_had_to_be_dropped_is_told(house: FakeHouse, autojump_clock: MockClock) -> None:
+    """Eight seconds of speech while another session is dialled, of which five are kept."""
+    async with house.client("Taro") as person:
+        old = await start(house, person)
+        old.say(SpeechStarted())
+        house.models.dial_s = 9
+        old.say(GONE)
+        await wait_all_tasks_blocked()
+        await talk(person, 1, 800)
+        await trio.sleep(10)
+        assert blocks(house.model) == list(range(301, 801))
+        assert swapped(person)["lost_ms"] == 3000
+
+
 async def test_what_was_answered_is_not_given_again(house: FakeHouse, autojump_clock: MockClock) -> None:
     async with house.client() as person:
         old = await start(house, person)

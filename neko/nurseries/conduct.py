@@ -138,7 +138,7 @@ class Conduct:
         # No checkpoint until the pointer has moved.
         self.current = swap.pending
         retire(old)
-        self._outbox.post(account.told(old, self.current))
+        self._outbox.post(account.told(old, self.current, self._inbox.dropped_ms))
         if self.current.plan.mode is not old.plan.mode:
             self._outbox.post(self._answer())
 
@@ -152,7 +152,7 @@ class Conduct:
             new = await self._redial(old)
         self.current = new
         old.scope.cancel()
-        self._outbox.post(account.told(old, new))
+        self._outbox.post(account.told(old, new, self._inbox.dropped_ms))
 
     async def _redial(self, old: Slot) -> Slot:
         while True:
@@ -175,4 +175,4 @@ class Conduct:
     def _account(self, reason: str) -> Account:
         slot = self.current
         waits = slot.given.wanted or slot.answering or slot.owed is not None
-        return Account(reason, trio.current_time(), waits)
+        return Account(reason, trio.current_time(), waits, self._inbox.dropped_ms)

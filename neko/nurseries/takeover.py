@@ -68,15 +68,16 @@ class Account:
     reason: str
     began: float
     person_waits: bool  # somebody is speaking, or waits for an answer
+    dropped_ms: float  # of the microphone, before
 
-    def told(self, old: Slot, new: Slot) -> SessionSwapped:
-        """What the client is told about it now."""
+    def told(self, old: Slot, new: Slot, dropped_ms: float) -> SessionSwapped:
+        """What the client is told about it now; `dropped_ms` of the microphone's sound were dropped until now."""
         gap_ms = (trio.current_time() - self.began) * 1000 if self.person_waits else 0.0
         return SessionSwapped(
             reason=self.reason,
             old=old.session.id,
             new=new.session.id,
             gap_ms=round(gap_ms, 1),
-            lost_ms=round(old.given.lost_ms, 1),
+            lost_ms=round(old.given.lost_ms + dropped_ms - self.dropped_ms, 1),
             state_restored=True,
         )
