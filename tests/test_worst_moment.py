@@ -38,6 +38,17 @@ async def started(person: Person, kind: str = "audio") -> str:
     return str(person.of("session_started")[-1]["resume_token"])
 
 
+def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """A line that takes so long for each message."""
+    send = connection._send
+
+    async def slowly(*message: Any) -> None:
+        await trio.sleep(seconds)
+        await send(*message)
+
+    monkeypatch.setattr(connection, "_send", slowly)
+
+
 async def test_coming_back_while_the_old_socket_is_still_open(house: FakeHouse, autojump_clock: MockClock) -> None:
     async with house.client() as first:
         token = await started(first)
@@ -135,15 +146,9 @@ async def test_a_session_that_is_lost_as_it_comes_up_is_no_session(house: FakeHo
 async def test_the_turn_end_is_told_though_the_client_is_slow(
     house: FakeHouse, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send = connection._send
-
-    async def slowly(*message: Any) -> None:
-        await trio.sleep(1)
-        await send(*message)
-
     async with house.client() as person:
         await started(person)
-        monkeypatch.setattr(connection, "_send", slowly)
+        slow_down(monkeypatch, 1)
         house.model.say(ReplyStarted("r1"), *(TextDelta("r1", f"w{n} ") for n in range(300)))
         house.model.say(ReplyDone("r1", ReplyStatus.COMPLETED))
         await trio.sleep(20)
@@ -158,15 +163,9 @@ async def test_a_barge_in_overtakes_the_sound_that_waits(
     house: FakeHouse, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line that carries 100 ms of speech in 100 ms, and 90 s of a reply that came at once."""
-    send = connection._send
-
-    async def slowly(*message: Any) -> None:
-        await trio.sleep(0.1)
-        await send(*message)
-
     async with house.client() as person:
         await started(person)
-        monkeypatch.setattr(connection, "_send", slowly)
+        slow_down(monkeypatch, 0.1)
         house.model.say(ReplyStarted("r1"), TextDelta("r1", "A long story. "))
         house.model.say(*(AudioDelta("r1", "i1", TENTH) for _ in range(900)))
         await trio.sleep(2)

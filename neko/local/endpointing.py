@@ -10,7 +10,7 @@ from neko.local.engines import DETECTOR_FRAME, HEARING_HZ
 FRAME_MS = DETECTOR_FRAME / HEARING_HZ * 1000
 FRAMES_TO_START = 3  # 96 ms in a row: a click fills one frame, and makes the detector ring for one more
 FRAMES_TO_RESUME = 2  # somebody who was just speaking needs less proof, but still more than a click
-SUSPECT_AFTER_MS = 200  # a shorter pause is one inside a sentence (EMBEDDED.md, "Start on suspicion")
+SUSPECT_AFTER_MS = 200  # a shorter pause is one inside a sentence
 HYSTERESIS = 0.15  # silero's own iterator lets a voice fall so far below the threshold before it counts as gone
 
 

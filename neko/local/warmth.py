@@ -14,7 +14,7 @@ from neko.telemetry import get_logger
 
 log = get_logger("local")
 
-# Seconds. A cold prefix of 4096 tokens takes longer, but a client gives up on a start after 10 s (FACTS.md).
+# Seconds. A cold prefix of 4096 tokens takes longer, but a client gives up on a start after 10 s.
 WARM_WITHIN = 8.0
 
 

@@ -39,7 +39,6 @@ from neko.telemetry import get_logger
 log = get_logger("session")
 
 START_WITHIN = 9.0  # seconds; N.E.K.O. clients give up when session_started does not come within 10
-
 LATE_DETAILS = f"The model was not ready within {START_WITHIN:.0f} s; try again in a moment."
 
 
@@ -192,10 +191,7 @@ class Session:
         except ProviderError as error:
             self._failed(error.code, error.details)
         except trio.TooSlowError:
-            self._failed(
-                StatusCode.SESSION_START_FAILED,
-                f"the model was not ready within {START_WITHIN:.0f} s; try again in a moment",
-            )
+            self._failed(StatusCode.SESSION_START_FAILED, LATE_DETAILS)
         else:
             return slot
         return None

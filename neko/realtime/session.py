@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -167,6 +166,3 @@ class ModelSession(Protocol):
     async def receive(self) -> ModelEvent:
         """The next event. Raises `SessionLost`, or the `ProviderError` with which the provider ended the session."""
         ...
-
-
-ModelConnection = AbstractAsyncContextManager[ModelSession]
