@@ -19,6 +19,7 @@ from neko.realtime.errors import ProviderError, SessionLost, Unreachable
 from neko.realtime.omni_realtime import OmniRealtimeClient, open_realtime
 from neko.realtime.session import (
     AudioDelta,
+    Expiring,
     Hear,
     Interrupt,
     Line,
@@ -84,7 +85,7 @@ async def test_a_spoken_turn() -> None:
         await client.send(Hear(tag(0, 20, MODEL_HZ) + silence(20, MODEL_HZ)))
         events = await events_until_done(client)
         kinds = [type(event) for event in events]
-        assert kinds[:2] == [SpeechStarted, SpeechStopped]
+        assert kinds[:3] == [Expiring, SpeechStarted, SpeechStopped]
         assert UserSaid("Hello there.") in events
         assert kinds.index(ReplyStarted) < kinds.index(AudioDelta)
         assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Nice to meet you."

@@ -6,10 +6,12 @@ import importlib.util
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import Any
 
 import trio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from neko.app.dialects import VENDORS, Reached, reach
 from neko.app.embedded import Embedded
 from neko.app.voices import EMBEDDED_VOICE, NATIVE
 from neko.app.warm import Warm
@@ -29,9 +31,9 @@ from neko.tts.errors import VoiceError
 from neko.tts.thread import speak
 from neko.tts.worker import get_tts_worker
 
-OPENAI_URL = "wss://api.openai.com/v1/realtime"
-OPENAI_MODEL = "gpt-realtime"
 LOCAL_MODEL = "local"
+# It runs for ever. A laptop that is busy is slow, not dead, and its engines have deadlines of their own.
+EMBEDDED_FACTS: dict[str, Any] = {"max_session_s": None, "sees": False, "context_tokens": 3_584, "watched": False}
 WORDS_ONLY = {ProviderKind.LOCAL, ProviderKind.CHAT}  # text providers without a sound of their own
 
 
@@ -55,11 +57,11 @@ class Adapters:
                 opened = self._local(snapshot, mode, lines)
             case ProviderKind.CHAT:
                 opened = self._chat(snapshot, provider, lines)
-            case ProviderKind.OPENAI:
-                url, model = provider.url or OPENAI_URL, provider.model or OPENAI_MODEL
-                opened = self._realtime(snapshot, lines, url, model, self._key(provider))
-            case ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
-                raise NotReady(f"this version does not speak {provider.kind} yet; accepted: openai, local, chat")
+            case _ if provider.kind in VENDORS:
+                reached = reach(provider, speaks=snapshot.character.tts == NATIVE)
+                opened = _realtime(snapshot, lines, reached, self._key(provider))
+            case _:
+                raise NotReady(f"this version does not speak {provider.kind} yet")
         async with opened as session:
             yield session
 
@@ -96,7 +98,10 @@ class Adapters:
                     await offline.warm()
                     yield offline
         else:
-            async with self._realtime(snapshot, lines, self.local_url, LOCAL_MODEL, self.token) as session:
+            dialect = OpenAiDialect(speaks=snapshot.character.tts == NATIVE)
+            dialect.facts = evolve(dialect.facts, **EMBEDDED_FACTS)
+            reached = Reached(dialect, self.local_url, LOCAL_MODEL)
+            async with _realtime(snapshot, lines, reached, self.token) as session:
                 yield session
 
     @asynccontextmanager
@@ -105,19 +110,19 @@ class Adapters:
         async with open_chat(endpoint) as chat, open_offline(chat, snapshot.character.prompt, lines) as session:
             yield session
 
-    @asynccontextmanager
-    async def _realtime(
-        self, snapshot: Snapshot, lines: Sequence[Line], url: str, model: str, key: str | None
-    ) -> AsyncIterator[ModelSession]:
-        character = snapshot.character
-        setup = Setup(character.prompt, character.voice, character.language, model, lines)
-        dialect = OpenAiDialect(speaks=character.tts == NATIVE, sees=model != LOCAL_MODEL)
-        async with open_realtime(dialect, setup, url, key) as session:
-            yield session
-
     def _key(self, provider: Provider) -> str | None:
         with _as_provider_error():
             return provider.api_key(self.environ)
+
+
+@asynccontextmanager
+async def _realtime(
+    snapshot: Snapshot, lines: Sequence[Line], reached: Reached, key: str | None
+) -> AsyncIterator[ModelSession]:
+    character = snapshot.character
+    setup = Setup(character.prompt, character.voice, character.language, reached.model, lines)
+    async with open_realtime(reached.dialect, setup, reached.url, key) as session:
+        yield session
 
 
 @contextmanager

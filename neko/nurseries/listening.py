@@ -15,12 +15,14 @@ from neko.protocol.server import Status, UserTranscript
 from neko.realtime.session import (
     AudioDelta,
     Complaint,
+    Expiring,
     ModelEvent,
     ReplyDone,
     ReplyStarted,
     SpeechStarted,
     SpeechStopped,
     TextDelta,
+    ToolCalled,
     UserSaid,
 )
 from neko.telemetry import get_logger
@@ -53,6 +55,8 @@ class Listening:
                 self._reply(slot, reply_id, request_id)
             case ReplyDone(reply_id, status):
                 self.turns.generated(reply_id, status)
+            case Expiring() | ToolCalled():
+                pass
             case Complaint(code, details):
                 log.warning("provider.complains", model_session=slot.session.id, code=code, details=details)
                 self.outbox.post(Status(code, details))

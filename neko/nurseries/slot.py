@@ -16,6 +16,7 @@ from neko.realtime.errors import ProviderError
 from neko.realtime.session import (
     AudioDelta,
     Complaint,
+    Expiring,
     Hear,
     Line,
     ModelEvent,
@@ -27,6 +28,7 @@ from neko.realtime.session import (
     SpeechStopped,
     Tell,
     TextDelta,
+    ToolCalled,
     UserSaid,
 )
 
@@ -72,7 +74,7 @@ class Slot:
                 self.owed, self.answering = None, True
             case ReplyDone():
                 self.answering = False
-            case TextDelta() | AudioDelta() | Complaint():
+            case TextDelta() | AudioDelta() | Complaint() | Expiring() | ToolCalled():
                 pass
             case _:
                 assert_never(event)

@@ -28,6 +28,7 @@ from neko.realtime.session import (
     See,
     Tell,
     TextDelta,
+    ToolResult,
 )
 
 EVENTS = 64  # pieces of a reply; a slow reader holds the stream back
@@ -79,10 +80,17 @@ class OmniOfflineClient:
                 self._messages.append({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
             case Interrupt():
                 self._interrupt(command)
+            case ToolResult(call_id, _, output):
+                self._messages.append({"role": "tool", "tool_call_id": call_id, "content": output})
+                await self._ask.send(_Question(f"reply_{uuid4().hex[:12]}", None))
             case Hear():
                 await self._emit.send(Complaint(StatusCode.INVALID_INPUT_TYPE, "a text session has no ears"))
             case _:
                 assert_never(command)
+
+    async def ping(self) -> None:
+        """Each question has a connection of its own, with deadlines of its own."""
+        await trio.lowlevel.checkpoint()
 
     async def receive(self) -> ModelEvent:
         return await self._events.receive()

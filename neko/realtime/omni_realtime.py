@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,6 +27,7 @@ class OmniRealtimeClient:
     def __init__(self, websocket: WebSocketConnection, dialect: Dialect) -> None:
         self._websocket = websocket
         self._dialect = dialect
+        self._read_already: deque[ModelEvent] = deque()
         self.id = ""
 
     @property
@@ -38,6 +40,7 @@ class OmniRealtimeClient:
         while not self.id:
             frame = await self._read()
             self.id = self._dialect.opened(frame) or ""
+            self._read_already += self._dialect.read(frame)
 
     async def prime(self, lines: Sequence[Line]) -> None:
         await self._write(self._dialect.prime(lines))
@@ -46,10 +49,15 @@ class OmniRealtimeClient:
         await self._write(self._dialect.write(command))
 
     async def receive(self) -> ModelEvent:
-        while True:
-            event = self._dialect.read(await self._read())
-            if event is not None:
-                return event
+        while not self._read_already:
+            self._read_already += self._dialect.read(await self._read())
+        return self._read_already.popleft()
+
+    async def ping(self) -> None:
+        try:
+            await self._websocket.ping()
+        except ConnectionClosed as closed:
+            raise _ended(closed.reason) from None
 
     async def _write(self, frames: Iterable[dict[str, Any]]) -> None:
         try:

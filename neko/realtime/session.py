@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from attrs import field, frozen
 
@@ -15,7 +15,7 @@ from neko.protocol.errors import StatusCode
 class Line:
     """One line of a conversation as it is told to a model."""
 
-    role: Literal["user", "assistant"]
+    role: Literal["system", "user", "assistant"]  # system: about the conversation, said by nobody
     text: str = field(repr=False)
 
 
@@ -25,8 +25,22 @@ class Facts:
 
     hears_hz: int | None  # rate of the PCM16 mono that it takes; None: text only
     speaks_hz: int | None  # rate of the PCM16 mono that it sends; None: text only
-    max_session_s: float | None = None
+    max_session_s: float | None = None  # how long a session lasts, as far as that is known beforehand
     sees: bool = True  # takes pictures
+    takes_text: bool = True  # words and instructions reach a session that runs
+    tells_speech: bool = True  # says when the person begins to speak
+    context_tokens: int | None = None  # how much of a conversation a session holds
+    tokens_per_s: float = 0.0  # what a second of sound counts for in that
+    watched: bool = True  # dead when it does not answer within `silence_s`
+
+
+@frozen
+class Tool:
+    """Something that the model may ask for; `parameters` is a JSON schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
 # --- what a session is told -------------------------------------------------------------------------------------
@@ -77,7 +91,16 @@ class Interrupt:
     heard_text: str = field(repr=False)
 
 
-ModelCommand = Hear | Say | See | Tell | GoOn | Interrupt
+@frozen
+class ToolResult:
+    """What a tool that this session called has given; it asks for a reply."""
+
+    call_id: str
+    name: str
+    output: str = field(repr=False)
+
+
+ModelCommand = Hear | Say | See | Tell | GoOn | Interrupt | ToolResult
 
 
 # --- what a session says ----------------------------------------------------------------------------------------
@@ -143,7 +166,34 @@ class Complaint:
     details: str
 
 
-ModelEvent = SpeechStarted | SpeechStopped | UserSaid | ReplyStarted | TextDelta | AudioDelta | ReplyDone | Complaint
+@frozen
+class Expiring:
+    """The provider says how long the session will still last."""
+
+    in_s: float
+
+
+@frozen
+class ToolCalled:
+    """The model asks for a tool; `arguments` are JSON. The reply in which it does so is done without it."""
+
+    call_id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+ModelEvent = (
+    SpeechStarted
+    | SpeechStopped
+    | UserSaid
+    | ReplyStarted
+    | TextDelta
+    | AudioDelta
+    | ReplyDone
+    | Complaint
+    | Expiring
+    | ToolCalled
+)
 
 
 class ModelSession(Protocol):
@@ -161,6 +211,10 @@ class ModelSession(Protocol):
 
     async def send(self, command: ModelCommand) -> None:
         """Raises `SessionLost` when nobody listens any more."""
+        ...
+
+    async def ping(self) -> None:
+        """Returns when the provider has shown that it is there; any task may ask. Raises `SessionLost`."""
         ...
 
     async def receive(self) -> ModelEvent:

@@ -31,6 +31,7 @@ class FakeModelSession:
     heard: bytearray = field(factory=bytearray)
     primed: list[Line] = field(factory=list)
     open: bool = True
+    dead: bool = False  # answers nothing any more, pings neither
     # Without bound: a test says what it likes before anybody listens, and never much.
     _events: tuple[trio.MemorySendChannel[Happening], trio.MemoryReceiveChannel[Happening]] = field(
         factory=lambda: trio.open_memory_channel[Happening](inf)
@@ -48,6 +49,10 @@ class FakeModelSession:
             self.heard += command.pcm
         else:
             self.got.append(command)
+
+    async def ping(self) -> None:
+        """Answered at once, unless it is `dead`."""
+        await trio.sleep(inf if self.dead else 0)
 
     async def receive(self) -> ModelEvent:
         event = await self._events[1].receive()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 
 from neko.realtime.errors import ProviderError
-from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent
+from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent, Tool
 
 
 @frozen
@@ -20,6 +20,7 @@ class Setup:
     language: str
     model: str
     lines: Sequence[Line] = field(default=(), repr=False)  # what was said before
+    tools: Sequence[Tool] = ()
 
 
 class Dialect(Protocol):
@@ -43,8 +44,11 @@ class Dialect(Protocol):
 
     def write(self, command: ModelCommand) -> Iterable[dict[str, Any]]: ...
 
-    def read(self, frame: Mapping[str, Any]) -> ModelEvent | None:
-        """The event in a frame, None for what concerns nobody here."""
+    def read(self, frame: Mapping[str, Any]) -> Sequence[ModelEvent]:
+        """The events in a frame, in order; none for what concerns nobody here.
+
+        The frame that made `opened` true is read as well: it may say how long the session lasts.
+        """
         ...
 
     def failure(self, frame: Mapping[str, Any]) -> ProviderError | None:

@@ -5,6 +5,7 @@ Source: OpenAI's Realtime API reference, client and server events, as of Novembe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 from urllib.parse import quote, urlsplit
@@ -17,6 +18,7 @@ from neko.realtime.errors import Arrears, KeyRejected, PolicyViolation, Provider
 from neko.realtime.session import (
     AudioDelta,
     Complaint,
+    Expiring,
     Facts,
     GoOn,
     Hear,
@@ -33,11 +35,16 @@ from neko.realtime.session import (
     SpeechStopped,
     Tell,
     TextDelta,
+    Tool,
+    ToolCalled,
+    ToolResult,
     UserSaid,
 )
 
 PCM_HZ = 24_000
 DEFAULT_VOICE = "default"  # ours, not the provider's: leave the choice to it
+CONTEXT_TOKENS = 28_672  # of the 32,768 of gpt-realtime 4,096 are for the reply
+TOKENS_PER_S = 20.0  # of the model's speech; the person's counts for half of that
 MAX_SESSION_S = 3600.0  # the server closes with 1001 after 60 minutes
 
 _ENDING: dict[str, type[ProviderError]] = {
@@ -53,11 +60,16 @@ _HARMLESS = frozenset({"response_cancel_not_active"})
 
 
 class OpenAiDialect:
-    """One session's dialect; `speaks` is False where another voice speaks the words, `sees` where nobody looks."""
+    """One session's dialect; `speaks` is False where another voice speaks the words."""
 
-    def __init__(self, *, speaks: bool = True, sees: bool = True) -> None:
-        speaks_hz = PCM_HZ if speaks else None
-        self.facts = Facts(hears_hz=PCM_HZ, speaks_hz=speaks_hz, max_session_s=MAX_SESSION_S, sees=sees)
+    def __init__(self, *, speaks: bool = True, max_session_s: float | None = None) -> None:
+        self.facts = Facts(
+            hears_hz=PCM_HZ,
+            speaks_hz=PCM_HZ if speaks else None,
+            max_session_s=max_session_s or MAX_SESSION_S,
+            context_tokens=CONTEXT_TOKENS,
+            tokens_per_s=TOKENS_PER_S,
+        )
 
     def url(self, base: str, model: str) -> str:
         return f"{base}{'&' if urlsplit(base).query else '?'}model={quote(model)}"
@@ -83,7 +95,8 @@ class OpenAiDialect:
                     },
                     "output": {"format": pcm} | ({} if setup.voice == DEFAULT_VOICE else {"voice": setup.voice}),
                 },
-            },
+            }
+            | ({"tools": [_tool(tool) for tool in setup.tools]} if setup.tools else {}),
         }
 
     def opened(self, frame: Mapping[str, Any]) -> str | None:
@@ -95,8 +108,7 @@ class OpenAiDialect:
 
     def prime(self, lines: Sequence[Line]) -> Iterable[dict[str, Any]]:
         for line in lines:
-            kind = "output_text" if line.role == "assistant" else "input_text"
-            yield _message(line.role, {"type": kind, "text": line.text})
+            yield _message(line.role, {"type": _TEXT[line.role], "text": line.text})
 
     def write(self, command: ModelCommand) -> Iterable[dict[str, Any]]:
         match command:
@@ -116,10 +128,14 @@ class OpenAiDialect:
                 yield _respond({})
             case Interrupt():
                 yield from _interrupt(command)
+            case ToolResult(call_id, _, output):
+                result = {"type": "function_call_output", "call_id": call_id, "output": output}
+                yield {"type": "conversation.item.create", "item": result}
+                yield _respond({})
             case _:
                 assert_never(command)
 
-    def read(self, frame: Mapping[str, Any]) -> ModelEvent | None:
+    def read(self, frame: Mapping[str, Any]) -> Sequence[ModelEvent]:
         match frame:
             case {
                 "type": "response.output_audio.delta",
@@ -127,30 +143,36 @@ class OpenAiDialect:
                 "item_id": str(item),
                 "delta": str(delta),
             }:
-                return AudioDelta(reply, item, pybase64.b64decode(delta))
+                return (AudioDelta(reply, item, pybase64.b64decode(delta)),)
             case {
                 "type": "response.output_audio_transcript.delta" | "response.output_text.delta",
                 "response_id": str(reply),
                 "delta": str(text),
             }:
-                return TextDelta(reply, text)
+                return (TextDelta(reply, text),)
             case {"type": "input_audio_buffer.speech_started"}:
-                return SpeechStarted()
+                return (SpeechStarted(),)
             case {"type": "input_audio_buffer.speech_stopped", **rest}:
                 at_ms = rest.get("audio_end_ms")
-                return SpeechStopped(at_ms if isinstance(at_ms, int | float) else None)
+                return (SpeechStopped(at_ms if isinstance(at_ms, int | float) else None),)
             case {"type": "conversation.item.input_audio_transcription.completed", "transcript": str(text)}:
-                return UserSaid(text)
+                return (UserSaid(text),)
             case {"type": "response.created", "response": {"id": str(reply), **rest}}:
-                return ReplyStarted(reply, _request_id(rest.get("metadata")))
+                return (ReplyStarted(reply, _request_id(rest.get("metadata"))),)
             case {"type": "response.done", "response": {"id": str(reply), "status": str(status)}}:
-                return ReplyDone(reply, _STATUS.get(status, ReplyStatus.FAILED))
+                return (ReplyDone(reply, _STATUS.get(status, ReplyStatus.FAILED)),)
+            case {"type": "response.output_item.done", "item": {"type": "function_call", **call}}:
+                return (ToolCalled(str(call["call_id"]), str(call["name"]), str(call["arguments"])),)
+            case {"type": "session.created", "session": {"expires_at": int(at)}}:
+                # By the wall clock, theirs and ours; what cannot be is a clock that is wrong.
+                in_s = at - time.time()
+                return (Expiring(in_s),) if 0 < in_s <= MAX_SESSION_S else ()
             case {"type": "error", "error": {"code": str(code)}} if code in _HARMLESS:
-                return None
+                return ()
             case {"type": "error", "error": {"message": str(message)}}:
-                return Complaint(StatusCode.API_UNKNOWN_ERROR, message)
+                return (Complaint(StatusCode.API_UNKNOWN_ERROR, message),)
             case _:
-                return None
+                return ()
 
     def failure(self, frame: Mapping[str, Any]) -> ProviderError | None:
         match frame:
@@ -167,6 +189,18 @@ _STATUS = {
     "cancelled": ReplyStatus.CANCELLED,
     "failed": ReplyStatus.FAILED,
 }
+
+
+_TEXT = {"system": "input_text", "user": "input_text", "assistant": "output_text"}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": dict(tool.parameters),
+    }
 
 
 def _message(role: str, content: dict[str, Any]) -> dict[str, Any]:

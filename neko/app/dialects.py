@@ -1,0 +1,47 @@
+"""Which dialect a kind of provider speaks, and where it is reached unless the configuration says otherwise."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import frozen
+
+from neko.config.model import Provider, ProviderKind
+from neko.realtime.dialects.base import Dialect
+from neko.realtime.dialects.openai import OpenAiDialect
+
+
+class MakeDialect(Protocol):
+    """`speaks` is False where a voice of ours speaks the words; `max_session_s` None means what the dialect knows."""
+
+    def __call__(self, *, speaks: bool, max_session_s: float | None) -> Dialect: ...
+
+
+@frozen
+class Vendor:
+    """The defaults of one kind of provider."""
+
+    dialect: MakeDialect
+    url: str
+    model: str
+
+
+VENDORS: dict[ProviderKind, Vendor] = {
+    ProviderKind.OPENAI: Vendor(OpenAiDialect, "wss://api.openai.com/v1/realtime", "gpt-realtime"),
+}
+
+
+@frozen
+class Reached:
+    """A provider of the configuration with what it left open filled in; the dialect is for one session."""
+
+    dialect: Dialect
+    url: str
+    model: str
+
+
+def reach(provider: Provider, *, speaks: bool) -> Reached:
+    """How to talk to a provider of one of the `VENDORS`."""
+    vendor = VENDORS[provider.kind]
+    dialect = vendor.dialect(speaks=speaks, max_session_s=provider.max_session_s)
+    return Reached(dialect, provider.url or vendor.url, provider.model or vendor.model)
