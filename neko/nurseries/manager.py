@@ -237,6 +237,9 @@ class LLMSessionManager:
 
     # --- for the house -------------------------------------------------------------------------------------------
 
+    def config_changed(self) -> None:
+        """The configuration says something else, perhaps about this character."""
+
     async def drain(self) -> None:
         """No more sessions; returns when what is being said has been said. The caller's deadline is the grace time."""
         self._duty = Duty.DRAINING
