@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import orjson
@@ -17,6 +17,8 @@ from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent
 from neko.telemetry import get_logger
 
 log = get_logger("realtime")
+
+Dial = Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[WebSocketConnection]]
 
 _SAID = 200  # characters of what a provider said that are worth repeating
 
@@ -85,9 +87,9 @@ class OmniRealtimeClient:
 
 @asynccontextmanager
 async def open_realtime(
-    dialect: Dialect, setup: Setup, url: str, api_key: str | None
+    dialect: Dialect, setup: Setup, url: str, api_key: str | None, *, dial: Dial = dial
 ) -> AsyncIterator[OmniRealtimeClient]:
-    """A session that is connected and set up; closed when the context is left.
+    """A session that is connected and set up; closed when the context is left. `dial` is how a URL is reached.
 
     Raises:
         ProviderError: it cannot be reached, refuses the key, is out of credit, …
