@@ -8,16 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
-from urllib.parse import quote, urlsplit
 
 import pybase64
 
-from neko.protocol.errors import StatusCode
 from neko.realtime.dialects.base import Setup
-from neko.realtime.errors import Arrears, KeyRejected, PolicyViolation, ProviderError, RateLimited, SessionLost
+from neko.realtime.dialects.realtime import append, bearer, create, described, failure, message, read, url_of
+from neko.realtime.errors import ProviderError
 from neko.realtime.session import (
     AudioDelta,
-    Complaint,
     Expiring,
     Facts,
     GoOn,
@@ -26,19 +24,12 @@ from neko.realtime.session import (
     Line,
     ModelCommand,
     ModelEvent,
-    ReplyDone,
-    ReplyStarted,
-    ReplyStatus,
     Say,
     See,
-    SpeechStarted,
-    SpeechStopped,
     Tell,
     TextDelta,
-    Tool,
     ToolCalled,
     ToolResult,
-    UserSaid,
 )
 
 PCM_HZ = 24_000
@@ -46,17 +37,6 @@ DEFAULT_VOICE = "default"  # ours, not the provider's: leave the choice to it
 CONTEXT_TOKENS = 28_672  # of the 32,768 of gpt-realtime 4,096 are for the reply
 TOKENS_PER_S = 20.0  # of the model's speech; the person's counts for half of that
 MAX_SESSION_S = 3600.0  # the server closes with 1001 after 60 minutes
-
-_ENDING: dict[str, type[ProviderError]] = {
-    "invalid_api_key": KeyRejected,
-    "insufficient_quota": Arrears,
-    "rate_limit_exceeded": RateLimited,
-    "session_expired": SessionLost,
-    "content_policy_violation": PolicyViolation,
-}
-
-# What happens when the server's own voice detection was quicker than we were.
-_HARMLESS = frozenset({"response_cancel_not_active"})
 
 
 class OpenAiDialect:
@@ -72,10 +52,10 @@ class OpenAiDialect:
         )
 
     def url(self, base: str, model: str) -> str:
-        return f"{base}{'&' if urlsplit(base).query else '?'}model={quote(model)}"
+        return url_of(base, model)
 
     def headers(self, api_key: str | None) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        return bearer(api_key)
 
     def open(self, setup: Setup) -> Iterable[dict[str, Any]]:
         # The lines come first: the embedded provider confirms the update when it has all of the prompt warm.
@@ -96,7 +76,7 @@ class OpenAiDialect:
                     "output": {"format": pcm} | ({} if setup.voice == DEFAULT_VOICE else {"voice": setup.voice}),
                 },
             }
-            | ({"tools": [_tool(tool) for tool in setup.tools]} if setup.tools else {}),
+            | ({"tools": [{"type": "function"} | described(tool) for tool in setup.tools]} if setup.tools else {}),
         }
 
     def opened(self, frame: Mapping[str, Any]) -> str | None:
@@ -108,29 +88,28 @@ class OpenAiDialect:
 
     def prime(self, lines: Sequence[Line]) -> Iterable[dict[str, Any]]:
         for line in lines:
-            yield _message(line.role, {"type": _TEXT[line.role], "text": line.text})
+            yield message(line.role, {"type": _TEXT[line.role], "text": line.text})
 
     def write(self, command: ModelCommand) -> Iterable[dict[str, Any]]:
         match command:
             case Hear(pcm):
-                yield {"type": "input_audio_buffer.append", "audio": pybase64.b64encode_as_string(pcm)}
+                yield append(pcm)
             case Say(text, request_id):
                 # A reply that nobody here knows of yet would have the next one refused; without one this is harmless.
                 yield {"type": "response.cancel"}
-                yield _message("user", {"type": "input_text", "text": text})
+                yield message("user", {"type": "input_text", "text": text})
                 yield _respond({"metadata": {"request_id": request_id}} if request_id else {})
             case See(url):
-                yield _message("user", {"type": "input_image", "image_url": url})
+                yield message("user", {"type": "input_image", "image_url": url})
             case Tell(instructions):
-                yield _message("system", {"type": "input_text", "text": instructions})
+                yield message("system", {"type": "input_text", "text": instructions})
                 yield _respond({})
             case GoOn():
                 yield _respond({})
             case Interrupt():
                 yield from _interrupt(command)
             case ToolResult(call_id, _, output):
-                result = {"type": "function_call_output", "call_id": call_id, "output": output}
-                yield {"type": "conversation.item.create", "item": result}
+                yield create({"type": "function_call_output", "call_id": call_id, "output": output})
                 yield _respond({})
             case _:
                 assert_never(command)
@@ -150,61 +129,20 @@ class OpenAiDialect:
                 "delta": str(text),
             }:
                 return (TextDelta(reply, text),)
-            case {"type": "input_audio_buffer.speech_started"}:
-                return (SpeechStarted(),)
-            case {"type": "input_audio_buffer.speech_stopped", **rest}:
-                at_ms = rest.get("audio_end_ms")
-                return (SpeechStopped(at_ms if isinstance(at_ms, int | float) else None),)
-            case {"type": "conversation.item.input_audio_transcription.completed", "transcript": str(text)}:
-                return (UserSaid(text),)
-            case {"type": "response.created", "response": {"id": str(reply), **rest}}:
-                return (ReplyStarted(reply, _request_id(rest.get("metadata"))),)
-            case {"type": "response.done", "response": {"id": str(reply), "status": str(status)}}:
-                return (ReplyDone(reply, _STATUS.get(status, ReplyStatus.FAILED)),)
             case {"type": "response.output_item.done", "item": {"type": "function_call", **call}}:
                 return (ToolCalled(str(call["call_id"]), str(call["name"]), str(call["arguments"])),)
             case {"type": "session.created", "session": {"expires_at": int(at)}}:
                 # By the wall clock, theirs and ours; what cannot be is a clock that is wrong.
                 in_s = at - time.time()
                 return (Expiring(in_s),) if 0 < in_s <= MAX_SESSION_S else ()
-            case {"type": "error", "error": {"code": str(code)}} if code in _HARMLESS:
-                return ()
-            case {"type": "error", "error": {"message": str(message)}}:
-                return (Complaint(StatusCode.API_UNKNOWN_ERROR, message),)
             case _:
-                return ()
+                return read(frame)
 
     def failure(self, frame: Mapping[str, Any]) -> ProviderError | None:
-        match frame:
-            case {"type": "error", "error": {"code": str(code), "message": str(message)}} if code in _ENDING:
-                return _ENDING[code](message)
-            case _:
-                return None
-
-
-# "incomplete" is a reply that reached its token limit or a content filter: what was said stands.
-_STATUS = {
-    "completed": ReplyStatus.COMPLETED,
-    "incomplete": ReplyStatus.COMPLETED,
-    "cancelled": ReplyStatus.CANCELLED,
-    "failed": ReplyStatus.FAILED,
-}
+        return failure(frame)
 
 
 _TEXT = {"system": "input_text", "user": "input_text", "assistant": "output_text"}
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": dict(tool.parameters),
-    }
-
-
-def _message(role: str, content: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "conversation.item.create", "item": {"type": "message", "role": role, "content": [content]}}
 
 
 def _respond(response: dict[str, Any]) -> dict[str, Any]:
@@ -221,11 +159,3 @@ def _interrupt(cut: Interrupt) -> Iterable[dict[str, Any]]:
             "content_index": 0,
             "audio_end_ms": cut.heard_ms,
         }
-
-
-def _request_id(metadata: object) -> str | None:
-    match metadata:
-        case {"request_id": str(request_id)}:
-            return request_id
-        case _:
-            return None

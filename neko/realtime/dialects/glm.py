@@ -1,0 +1,75 @@
+"""GLM-Realtime of Zhipu.
+
+Sources, as of November 2026: GLM-Realtime-doc-for-llm.md and python/rtclient/models.py in
+github.com/MetaGLM/glm-realtime-sdk, https://docs.bigmodel.cn/cn/guide/models/sound-and-video/glm-realtime (the memory
+of 2 minutes) and https://docs.bigmodel.cn/cn/api/api-code (the errors).
+
+The model forgets what was said more than 2 minutes ago, but not its instructions: they tell it what was said before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from neko.realtime.dialects.base import Setup
+from neko.realtime.dialects.beta import BETA_PCM_HZ, BetaDialect
+from neko.realtime.dialects.realtime import ENDINGS, described
+from neko.realtime.errors import Arrears, KeyRejected, ProviderError, RateLimited
+from neko.realtime.session import Facts, ModelEvent, ReplyDone, ReplyStarted, Tool
+
+MEMORY_S = 120.0  # of the conversation
+AUDIO, VIDEO = "audio", "video_passive"
+
+
+class GlmDialect(BetaDialect):
+    """One session's dialect."""
+
+    known: ClassVar[Facts] = Facts(hears_hz=16_000, speaks_hz=BETA_PCM_HZ)
+    endings: ClassVar[dict[str, type[ProviderError]]] = (
+        ENDINGS
+        | dict.fromkeys(["1000", "1001", "1002", "1003", "1004"], KeyRejected)
+        | dict.fromkeys(["1112", "1113"], Arrears)
+        | dict.fromkeys(["1302", "1303", "1304", "1305"], RateLimited)
+    )
+
+    def __init__(self, *, speaks: bool = True, max_session_s: float | None = None) -> None:
+        super().__init__(speaks=speaks, max_session_s=max_session_s)
+        self._chat_mode = AUDIO
+        self._words_in: str | None = None  # the kind of event that brings this reply's words
+
+    def session(self, setup: Setup) -> dict[str, Any]:
+        return super().session(setup) | {
+            "model": setup.model,
+            "input_audio_format": "pcm16",
+            "output_audio_format": "pcm",
+            "beta_fields": {"chat_mode": self._chat_mode},
+        }
+
+    def tool(self, tool: Tool) -> dict[str, Any]:
+        return {"type": "function"} | described(tool)
+
+    def see(self, url: str, /) -> Iterable[dict[str, Any]]:
+        """A JPEG; the model looks at pictures in a mode of its own, to which the conversation is carried over."""
+        if self._chat_mode != VIDEO:
+            self._chat_mode = VIDEO
+            yield self.update()
+        yield {"type": "input_audio_buffer.append_video_frame", "video_frame": url.partition(",")[2]}
+
+    def result(self, _call_id: str, output: str, /) -> dict[str, Any]:
+        return {"type": "function_call_output", "output": output}
+
+    def read(self, frame: Mapping[str, Any]) -> Sequence[ModelEvent]:
+        events = super().read(frame)
+        if any(isinstance(event, ReplyStarted | ReplyDone) for event in events):
+            self._words_in = None
+        return () if self._twice(frame) else events
+
+    def _twice(self, frame: Mapping[str, Any]) -> bool:
+        """A reply may come with its words in two kinds of event; either kind has all of them."""
+        match frame:
+            case {"type": "response.audio_transcript.delta" | "response.text.delta" as kind}:
+                self._words_in = self._words_in or str(kind)
+                return str(kind) != self._words_in
+            case _:
+                return False
