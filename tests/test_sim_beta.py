@@ -131,7 +131,7 @@ async def test_no_reply_can_be_truncated(kind: str, autojump_clock: trio.testing
     ("kind", "session", "tool"),
     [
         ("qwen", {}, {"type": "function", "function": {"name": "weather"}}),
-        ("step", {}, {"type": "function", "name": "weather"}),
+        ("step", {}, {"type": "function", "function": {"name": "weather"}}),
         ("glm", AUDIO_CHAT, {"type": "function", "name": "weather"}),
     ],
 )

@@ -1,8 +1,9 @@
 """The Step realtime dialect of StepFun.
 
 Sources, read in November 2026: https://platform.stepfun.com/docs/zh/api-reference/realtime/chat.md,
-https://platform.stepfun.ai/docs/en/guides/developer/realtime, and for the defaults and the events that a client
-listens to the vendor's own console, github.com/stepfun-ai/Step-Realtime-Console.
+https://platform.stepfun.ai/docs/en/guides/developer/realtime, for the defaults and the events that a client listens to
+the vendor's own console, github.com/stepfun-ai/Step-Realtime-Console, and for the shape of a tool the original N.E.K.O.
+(main_logic/omni_realtime_client.py), which talks to the vendor's endpoint.
 
 | fact | |
 |---|---|
@@ -12,8 +13,8 @@ listens to the vendor's own console, github.com/stepfun-ai/Step-Realtime-Console
 | two sessions at once | allowed |
 | sound | PCM16 mono, 24 kHz both ways |
 
-Peculiar: without `turn_detection` in `session.update` there is no server VAD, and the voice cannot be changed once
-the model has spoken.
+Peculiar: without `turn_detection` in `session.update` there is no server VAD, the voice cannot be changed once the
+model has spoken, and a tool is wrapped in `function`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ class Step(Beta):
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening, _session(opening))
         self._has_spoken = False
+
+    def tool_name(self, tool: Event) -> str:
+        return str(tool["function"]["name"])
 
     def change(self, changes: Event) -> Refused | None:
         if self._has_spoken and changes.get("voice", self.session["voice"]) != self.session["voice"]:
