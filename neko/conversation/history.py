@@ -24,6 +24,10 @@ class Utterance:
     role: Role
     text: str
     at: float
+    number: int = 0
+    """How many utterances there were before it in this conversation, forgotten ones and later unsaid ones included."""
+    by: str | None = None
+    """The model session that took part in it: it need not be told."""
 
 
 class History:
@@ -34,9 +38,9 @@ class History:
 
     def __init__(self) -> None:
         self._utterances: deque[Utterance] = deque(maxlen=KEPT)
-        self._fresh = 0
+        self._fresh_from = 0
         self.mark = 0
-        """How many utterances there have been; `since` tells what came after a mark."""
+        """The number of the next utterance; `since` tells what came after a mark."""
 
     def __iter__(self) -> Iterator[Utterance]:
         return iter(tuple(self._utterances))
@@ -44,33 +48,32 @@ class History:
     def __len__(self) -> int:
         return len(self._utterances)
 
-    def add(self, role: Role, text: str) -> None:
-        """Something was said now; silence is not remembered."""
-        if text.strip():
-            self._utterances.append(Utterance(role, text.strip(), time.time()))
-            self._fresh += 1
-            self.mark += 1
+    def add(self, role: Role, text: str, *, by: str | None = None) -> int | None:
+        """Something was said now. Its number; None for silence, which is not remembered."""
+        if not text.strip():
+            return None
+        number, self.mark = self.mark, self.mark + 1
+        self._utterances.append(Utterance(role, text.strip(), time.time(), number, by))
+        return number
 
-    def cut_last_reply(self, heard: str) -> None:
-        """The person interrupted the last reply: only what they heard of it was said, perhaps nothing."""
-        last = next((u for u in reversed(self._utterances) if u.role is Role.ASSISTANT), None)
-        if last is None:
-            return
-        index = self._utterances.index(last)
-        if heard.strip():
-            self._utterances[index] = evolve(last, text=heard.strip())
-        else:
-            del self._utterances[index]
-            self._fresh -= 1
-            self.mark -= 1
+    def cut(self, number: int | None, heard: str) -> None:
+        """The person interrupted this reply: only what they heard of it was said, perhaps nothing."""
+        for index, utterance in enumerate(self._utterances):
+            if utterance.number == number:
+                if heard.strip():
+                    self._utterances[index] = evolve(utterance, text=heard.strip())
+                else:
+                    del self._utterances[index]
+                return
 
     def mark_new(self) -> None:
-        self._fresh = 0
+        self._fresh_from = self.mark
 
-    def since(self, mark: int) -> tuple[Utterance, ...]:
-        """What was said after the mark was taken."""
-        return tuple(self._utterances)[-(self.mark - mark) :] if self.mark > mark else ()
+    def since(self, mark: int, *, unknown_to: str | None = None) -> tuple[Utterance, ...]:
+        """What was said after the mark was taken, without what the model session `unknown_to` took part in itself."""
+        said = (utterance for utterance in self._utterances if utterance.number >= mark)
+        return tuple(each for each in said if unknown_to is None or each.by != unknown_to)
 
     def context(self) -> tuple[Utterance, ...]:
         """What belongs to the context that runs now."""
-        return tuple(self._utterances)[-self._fresh :] if self._fresh else ()
+        return self.since(self._fresh_from)

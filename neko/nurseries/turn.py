@@ -41,6 +41,7 @@ class Turn:
     item_id: str | None = field(default=None, init=False)
     status: ReplyStatus | None = field(default=None, init=False)  # None while the model is saying it
     ended: bool = field(default=False, init=False)  # its turn end is claimed
+    said: int | None = field(default=None, init=False)  # its number in the history, once it is all told
     tts_requests: trio.MemoryReceiveChannel[str] | None = field(default=None, init=False)
     tts_responses: trio.MemoryReceiveChannel[bytes] | None = field(default=None, init=False)
 
@@ -150,6 +151,6 @@ class Telling:
                 await self.outbox.send(protocol.Translation(text, self.translation.wanted, turn.id))
         # No checkpoint from the claim to the post: a barge-in finds the reply told, or not ended.
         if turn.claim_end():
-            self.history.add(Role.ASSISTANT, turn.text)
+            turn.said = self.history.add(Role.ASSISTANT, turn.text, by=turn.slot.session.id)
             broken_off = turn.status in {ReplyStatus.CANCELLED, ReplyStatus.FAILED}
             self.outbox.post(TurnEnd(turn.id, interrupted=broken_off))

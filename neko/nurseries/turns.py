@@ -137,10 +137,10 @@ class Turns:
         self._outbox.silence(turn.id)
         self._close(turn.reply_id)
         if turn.claim_end():
-            self._history.add(Role.ASSISTANT, turn.heard(now))
+            self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.session.id)
             turn.scope.cancel()
         else:
-            self._history.cut_last_reply(turn.heard(now))
+            self._history.cut(turn.said, turn.heard(now))
 
     def _close(self, reply_id: str) -> None:
         channel = self._feeds.pop(reply_id, None)

@@ -76,7 +76,8 @@ class Rest:
         manager = self.house.managers.get(name)
         if manager is None:
             raise UnknownCharacter(name)
-        return Json({"name": name, "history": [attrs.asdict(utterance) for utterance in manager.history]})
+        told = attrs.filters.include("role", "text", "at")  # who took part in it is nobody's business
+        return Json({"name": name, "history": [attrs.asdict(each, filter=told) for each in manager.history]})
 
 
 async def read_object(request: Request) -> Mapping[str, object]:
