@@ -20,6 +20,9 @@ from neko.testing.fake_model import FakeModels, FakeModelSession
 from neko.testing.person import Person, open_person
 
 CHARACTERS = """
+[session]
+prepare = "due"
+
 [characters.Mimi]
 prompt = "You are {LANLAN_NAME}."
 [[characters.Mimi.examples]]

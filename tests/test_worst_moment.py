@@ -240,7 +240,10 @@ async def test_the_next_session_knows_what_was_cut_off(house: FakeHouse, autojum
         house.model.say(AudioDelta("r1", "i", TENTH * 20))
         await trio.sleep(1.0)
         await started(person, "text")
-        assert [line.text for line in house.model.primed][-2:] == ["tell me a story", "Once upon a time. "]
+        await person.send("stream_data", input_type="text", data="And then?")
+        await wait_all_tasks_blocked()
+        assert [line.text for line in house.model.primed][-2:] == ["tell me a story", "Once upon"]
+        assert house.model.got == [Say("And then?")]
 
 
 async def test_a_reply_that_the_provider_gave_up_ends_as_interrupted(

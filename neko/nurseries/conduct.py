@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import assert_never
+from math import inf
+from typing import Protocol, assert_never
 
 import trio
 from attrs import define, field
 
+from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History, Role
-from neko.nurseries.inbox import Cut, Inbox, Input, Lost, MicBlock, Swap, TurnOver
+from neko.conversation.renewal import Reason
+from neko.nurseries.inbox import Cut, Inbox, Input, Lost, MicBlock, News, Swap, ToolDone, TurnOver
 from neko.nurseries.outbox import Outbox
+from neko.nurseries.renewing import Renewing
 from neko.nurseries.slot import Slot
-from neko.nurseries.takeover import Account, carry_over, prime, retire
+from neko.nurseries.takeover import Account, carry_over, catch_up, late_result, retire, take_over
 from neko.nurseries.turns import Turns
 from neko.protocol.client import Picture, TypedText
 from neko.protocol.errors import StatusCode
-from neko.protocol.server import SessionStarted, Status
+from neko.protocol.server import Status
 from neko.realtime.errors import ProviderError, SessionLost, Unreachable
-from neko.realtime.session import Say, See, Tell
+from neko.realtime.session import GoOn, Line, Say, See, Tell, ToolResult
 from neko.telemetry import get_logger
 
 log = get_logger("conduct")
 
 NOT_PRIMED = "the new model session was gone before it could take over; the old one goes on"
+AGENT_NEWS = "Tell the person now, in your own words and manner: {}"
+HEARD_ONLY = "The person interrupted what you said last; they heard only: {!r}"
 BLIND_DETAILS = "the model behind this character takes no pictures; they are left out"
 MIC_STALE_S = 5.0  # what was heard longer than this before the session was asked for belongs to no conversation
 REDIAL_EVERY_S = 0.25  # a provider that restarts refuses connections for a second or two
 LOSSES, LOSSES_WITHIN_S = 3, 60.0  # a provider that ends each session at once is not dialled for ever
+
+
+class Successors(Protocol):
+    """Who comes after a model session."""
+
+    async def successor(self, lost: Slot) -> Slot:
+        """A session in the place of one that is gone, told what was said until now. Raises `ProviderError`."""
+        ...
+
+    def moved(self, old: Slot, new: Slot) -> None:
+        """The pointer has moved."""
+        ...
 
 
 @define(eq=False)
@@ -36,12 +53,13 @@ class Conduct:
     """Reads the inbox, in order, until cancelled or no model session can be had. Nobody else assigns `current`."""
 
     current: Slot
+    renewing: Renewing
+    _callbacks: AgentCallbacks
     _inbox: Inbox
     _outbox: Outbox
     _history: History
     _turns: Turns
-    _dial: Callable[[Slot], Awaitable[Slot]]  # a session like this one, told what was said until now
-    _answer: Callable[[], SessionStarted]  # for a client that asked for another mode
+    _successors: Successors
     _asked_at: float  # when the session was asked for
     _told_blind: Slot | None = None
     _due: Swap | None = None  # waits for the end of the turn
@@ -50,13 +68,22 @@ class Conduct:
     async def run(self) -> None:
         """Raises `ProviderError` when the session is lost and no other comes up in its place."""
         while True:
-            message = await self._inbox.receive()
+            message = await self._next()
             try:
-                await self._perform(message)
-                if self._due is not None and self._at_turn():
+                if message is not None:
+                    await self._perform(message)
+                if self._due is not None and (self.at_turn() or self._due.by <= trio.current_time()):
                     await self._perform_final_swap_sequence(self._due)
+                if self._callbacks.wait and self._due is None and self.at_turn():
+                    await self._tell_news(self.current)
             except SessionLost as lost:
                 await self._replace(lost)
+
+    async def _next(self) -> Input | None:
+        """What comes next; None when a swap can wait no longer for the end of a turn."""
+        with trio.move_on_at(self._due.by if self._due else inf):
+            return await self._inbox.receive()
+        return None
 
     async def _perform(self, message: Input) -> None:
         match message:
@@ -66,17 +93,22 @@ class Conduct:
                 await self._say(message)
             case Picture(url=url):
                 await self._show(url)
-            case Tell():
-                await self.current.ask(message)
+            case News():
+                pass  # the loop looks whether it can be told
             case Cut():
                 await self._cut(message)
             case Lost(slot, error):
                 if slot is self.current:
                     await self._replace(error)
             case Swap():
-                await self._swap(message)
-            case TurnOver():
-                pass  # the loop looks whether a swap waited for it
+                self._due = message
+            case TurnOver(slot):
+                await self._turn_over(slot)
+            case ToolDone(slot, call, output):
+                here = slot is self.current and call.call_id in slot.calls
+                await self.current.ask(
+                    ToolResult(call.call_id, call.name, output) if here else late_result(call, output)
+                )
             case _:
                 assert_never(message)
 
@@ -92,7 +124,7 @@ class Conduct:
                 self._outbox.post(message)
         for each in cut.cuts:
             await self._cut(each)
-        self._history.add(Role.USER, typed.text)
+        self._history.add(Role.USER, typed.text, by=self.current.session.id)
         await self.current.ask(Say(typed.text, typed.request_id))
 
     async def _show(self, url: str) -> None:
@@ -105,59 +137,75 @@ class Conduct:
     async def _cut(self, cut: Cut) -> None:
         if cut.slot is self.current:
             await cut.slot.session.send(cut.interrupt)
-        else:
-            cut.slot.scope.cancel()  # a retired session that was still speaking has nothing more to say
+            return
+        # A retired session has nothing more to say, and the one after it learns what the person heard of it.
+        cut.slot.scope.cancel()
+        await catch_up(self.current, self._history)
+        if cut.told:
+            await self.current.session.prime([Line("system", HEARD_ONLY.format(cut.interrupt.heard_text))])
 
-    def _at_turn(self) -> bool:
+    async def _turn_over(self, slot: Slot) -> None:
+        """What a retired session has said to its end, or not to its end, is known and gone on with."""
+        if slot is self.current:
+            return
+        await catch_up(self.current, self._history)
+        if slot.lost is not None and slot.answering and not self.current.waited_for:
+            await self.current.session.send(GoOn())
+        slot.answering = False
+
+    def at_turn(self) -> bool:
         """Nobody speaks, and nobody waits for an answer."""
-        slot, last = self.current, self._turns.last
-        told = last is None or last.over.is_set()
-        return told and not slot.given.wanted and not slot.answering and slot.owed is None
-
-    async def _swap(self, swap: Swap) -> None:
-        if self._due is not None:
-            self._due.pending.scope.cancel()  # the newer wish counts
-        self._due = swap
-        if not swap.at_turn:
-            await self._perform_final_swap_sequence(swap)
+        return self._turns.told and not self.current.waited_for
 
     async def _perform_final_swap_sequence(self, swap: Swap) -> None:
         """What was said before is for the old session, or carried over; what comes now is for the pending one."""
         self._due = None
-        old, account = self.current, self._account(swap.reason)
+        if swap is not self.renewing.offered:
+            return  # another wish came after it
+        old, new, account = self.current, swap.pending, self._account(swap.reason)
         try:
-            with trio.fail_after(swap.pending.plan.snapshot.session.swap_deadline_s):
-                await prime(swap.pending, self._history)
-                await carry_over(old, swap.pending)
+            with trio.fail_after(new.plan.snapshot.session.swap_deadline_s):
+                await take_over(old, new, self._history)
         except (ProviderError, trio.TooSlowError) as error:
             # The old one goes on, and the person notices nothing.
-            swap.pending.scope.cancel()
             log.warning("swap.failed", reason=swap.reason, details=str(error))
-            self._outbox.post(Status(StatusCode.SWAP_FAILED, NOT_PRIMED))
+            self.renewing.declined(NOT_PRIMED)
+            return
+        if swap is not self.renewing.offered:
+            new.scope.cancel()
             return
         # No checkpoint until the pointer has moved.
-        self.current = swap.pending
+        self.current = new
+        self.renewing.accepted()
         retire(old)
-        self._outbox.post(account.told(old, self.current, self._inbox.dropped_ms))
-        if self.current.plan.mode is not old.plan.mode:
-            self._outbox.post(self._answer())
+        self._told(account, old)
+
+    async def _tell_news(self, slot: Slot) -> None:
+        """What agents have brought is told one by one, each in a turn of its own."""
+        if slot.session.facts.takes_text or slot.wearing.turns == 0:
+            news = self._callbacks.take()
+            await slot.ask(Tell(AGENT_NEWS.format(news.text), news))
 
     async def _replace(self, error: ProviderError) -> None:
         """The session is gone: another one takes its place, and is given what the lost one owed."""
-        old, account = self.current, self._account("lost")
+        old, account = self.current, self._account(Reason.LOST)
         self._give_up_if_hopeless(error)
         self._turns.broke_off(old)
         self._outbox.post(Status(error.code, f"{error.details}; another session takes over"))
         with trio.fail_after(old.plan.snapshot.session.swap_deadline_s):
-            new = await self._redial(old)
-        self.current = new
+            self.current = await self._redial(old)
         old.scope.cancel()
-        self._outbox.post(account.told(old, new, self._inbox.dropped_ms))
+        old.answering = False  # the new one goes on with it
+        self._told(account, old)
+
+    def _told(self, account: Account, old: Slot) -> None:
+        self._outbox.post(account.told(old, self.current, self._inbox.dropped_ms))
+        self._successors.moved(old, self.current)
 
     async def _redial(self, old: Slot) -> Slot:
         while True:
             try:
-                new = await self._dial(old)
+                new = await self._successors.successor(old)
                 await carry_over(old, new)
                 return new
             except SessionLost as lost:
@@ -172,7 +220,5 @@ class Conduct:
             raise error
         self._losses.append(now)
 
-    def _account(self, reason: str) -> Account:
-        slot = self.current
-        waits = slot.given.wanted or slot.answering or slot.owed is not None
-        return Account(reason, trio.current_time(), waits, self._inbox.dropped_ms)
+    def _account(self, reason: Reason) -> Account:
+        return Account(reason, trio.current_time(), self.current.waited_for, self._inbox.dropped_ms)

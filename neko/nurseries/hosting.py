@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 
 import trio
 
 from neko.nurseries.inbox import Inbox
 from neko.nurseries.session import Ending, Session
+from neko.nurseries.slot import Slot
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import Status
 from neko.telemetry import get_logger
@@ -27,6 +29,7 @@ class Hosting:
         self.inbox = Inbox()
         self._character = character
         self._session: Session | None = None
+        self._last: Session | None = None  # the one that was over last
         self._previous = trio.Event()  # the session before is over, its last words included
         self._previous.set()
         # Without bound, so that asking is one step: whatever waits here was ended by what came after it.
@@ -66,22 +69,33 @@ class Hosting:
             async for session, after in self._asks:
                 nursery.start_soon(self._host, session, after)
 
+    def inherit(self) -> Slot | None:
+        """The model session that the last session has prepared and not needed, as long as it is kept; it is the
+        taker's now."""
+        return self._last.hand_over() if self._last else None
+
     async def _host(self, session: Session, after: trio.Event) -> None:
         try:
             await after.wait()
             await self._run(session)
-            self._forget(session)
-            session.farewell()
         finally:
             session.over.set()
 
     async def _run(self, session: Session) -> None:
         try:
-            await session.run()
+            await session.run(partial(self._over, session))
         except Exception:  # a bug ends one conversation, and nothing else
             log.exception("session.bug", character=self._character, session=session.id)
-            session.ending = Ending.BY_SERVER
-            session.outbox.post(Status(StatusCode.SERVER_ERROR, BUG_DETAILS))
+            if not session.over.is_set():
+                session.ending = Ending.BY_SERVER
+                session.outbox.post(Status(StatusCode.SERVER_ERROR, BUG_DETAILS))
+                self._over(session)
+
+    def _over(self, session: Session) -> None:
+        self._forget(session)
+        session.farewell()
+        self._last = session
+        session.over.set()
 
     def _forget(self, session: Session) -> None:
         """The next start is another session, with an inbox of its own."""

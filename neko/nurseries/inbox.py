@@ -7,11 +7,12 @@ from collections import deque
 from attrs import define, field, frozen
 
 from neko.audio.pcm import bytes_for, duration_ms
+from neko.conversation.renewal import Reason
 from neko.nurseries.slot import Slot
 from neko.nurseries.waiting import Waiting
 from neko.protocol.client import Microphone, Picture, TypedText
 from neko.realtime.errors import ProviderError
-from neko.realtime.session import Interrupt, Tell
+from neko.realtime.session import Interrupt, ToolCalled
 
 BACKLOG = 64  # messages; who types on while so many wait is told that they were not taken
 MIC_BACKLOG_MS = 5_000  # sound that waits; the oldest is dropped and counted, for it is worthless by then
@@ -44,6 +45,7 @@ class Cut:
 
     slot: Slot
     interrupt: Interrupt
+    told: bool  # all of it had been told, and was still heard
 
 
 @frozen
@@ -56,19 +58,35 @@ class Lost:
 
 @frozen
 class Swap:
-    """The pending session is up: what comes after this message is for it, or, with `at_turn`, after the turn."""
+    """The pending session is up, and takes over at the end of a turn, or at the latest `by`."""
 
     pending: Slot
-    reason: str
-    at_turn: bool
+    reason: Reason
+    by: float
 
 
 @frozen
 class TurnOver:
-    """A reply has been told to its end."""
+    """A reply of this session has been told to its end."""
+
+    slot: Slot
 
 
-Input = MicBlock | TypedText | Picture | Tell | Cut | Lost | Swap | TurnOver
+@frozen
+class News:
+    """Agents have brought something."""
+
+
+@frozen
+class ToolDone:
+    """A tool that this session called has an answer."""
+
+    slot: Slot
+    call: ToolCalled
+    output: str
+
+
+Input = MicBlock | TypedText | Picture | News | Cut | Lost | Swap | TurnOver | ToolDone
 
 
 class Inbox:
@@ -95,7 +113,7 @@ class Inbox:
         self._waiting.put(message)
         return True
 
-    def post(self, message: Cut | Tell | Lost | Swap | TurnOver) -> None:
+    def post(self, message: Cut | News | Lost | Swap | TurnOver | ToolDone) -> None:
         """What the session itself has for its model; there is at most one for each turn."""
         self._waiting.put(message)
 

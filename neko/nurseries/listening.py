@@ -50,7 +50,7 @@ class Listening:
             case SpeechStopped():
                 pass
             case UserSaid(text):
-                self._user_said(text)
+                self._user_said(slot, text)
             case ReplyStarted(reply_id, request_id):
                 self._reply(slot, reply_id, request_id)
             case ReplyDone(reply_id, status):
@@ -81,7 +81,7 @@ class Listening:
         if not self.turns.knows(reply_id):
             self.turns.open(reply_id, request_id, slot)
 
-    def _user_said(self, text: str) -> None:
+    def _user_said(self, slot: Slot, text: str) -> None:
         if text.strip():
-            self.history.add(Role.USER, text)
+            self.history.add(Role.USER, text, by=slot.session.id)
             self.outbox.post(UserTranscript(text.strip()))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum, auto
 from typing import Any, assert_never
 
 import trio
+from attrs import evolve
 from trio_websocket import WebSocketConnection
 
-from neko.config.errors import ConfigError
+from neko.config.errors import ConfigError, UnknownCharacter
 from neko.config.manager import ConfigManager
+from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
 from neko.nurseries.hosting import Hosting
+from neko.nurseries.inbox import News
 from neko.nurseries.outbox import Goodbye, Subscription
 from neko.nurseries.ports import Ports
 from neko.nurseries.reception import Reception
@@ -21,16 +23,14 @@ from neko.nurseries.slot import Plan
 from neko.nurseries.turn import Turn
 from neko.protocol.client import AudioFraming, InputMode, Microphone, Picture, SwapSession, SwapWhen, TypedText
 from neko.protocol.errors import StatusCode
-from neko.protocol.server import ServerMessage, SessionFailed, Status
-from neko.realtime.session import ModelSession, Tell
+from neko.protocol.server import CharacterSwitched, ServerMessage, SessionFailed, Status
+from neko.realtime.session import ModelSession
 
-CALLBACKS = 100  # agent results that wait to be told; the oldest makes room
-SERVICE_RESTART = 1012
+SERVICE_RESTART, UNKNOWN_CHARACTER = 1012, 4004
 FULL_DETAILS = "Too much waits to be told already; this was not taken, send it again in a moment."
 DEAF_DETAILS = "this is a text session; start one with input_type audio to be heard"
 LEFT_DETAILS = "No session is running; start one at any time."
 DRAIN_DETAILS = "The server is closing; what is being said is said to its end. Connect again in a moment."
-AGENT_NEWS = "Tell the person now, in your own words and manner: {}"
 
 
 class Duty(Enum):
@@ -50,7 +50,7 @@ class LLMSessionManager:
         self.lanlan_name = lanlan_name
         self.history = History()
         self.agent_flags: dict[str, Any] = {}
-        self.pending_agent_callbacks: deque[str] = deque(maxlen=CALLBACKS)
+        self.pending_agent_callbacks = AgentCallbacks()
         self.language: str | None = None
         self._config = config
         self._ports = ports
@@ -125,7 +125,7 @@ class LLMSessionManager:
         elif not session.started:
             pass  # one answer for both
         elif session.mode is not input_mode:
-            session.swap(Plan(session.snapshot, input_mode), "requested", at_turn=False)
+            session.swap(evolve(session.next_plan, mode=input_mode), at_turn=False)
         else:
             self._post(session.answer())
 
@@ -147,7 +147,8 @@ class LLMSessionManager:
         if session is None or not session.started:
             self._post(Status(StatusCode.SWAP_FAILED, "No session is running; start one first."))
             return
-        provider = "provider" if session.mode is InputMode.AUDIO else "text_provider"
+        plan = session.next_plan
+        provider = "provider" if plan.mode is InputMode.AUDIO else "text_provider"
         asked = {
             provider: wish.provider,
             "voice": wish.voice,
@@ -155,14 +156,13 @@ class LLMSessionManager:
             "language": wish.language,
             "tts": wish.tts,
         }
-        session.wishes |= {key: value for key, value in asked.items() if value is not None}
+        wishes = {**plan.wishes, **{key: value for key, value in asked.items() if value is not None}}
         try:
-            snapshot = self._config.snapshot_with(self.lanlan_name, session.wishes)
+            snapshot = self._config.snapshot_with(self.lanlan_name, wishes)
         except ConfigError as error:
-            session.wishes = {key: value for key, value in session.wishes.items() if asked.get(key) is None}
             self._post(Status(StatusCode.INVALID_VALUE, str(error)))
             return
-        session.swap(Plan(snapshot, session.mode), "requested", at_turn=wish.when is SwapWhen.TURN)
+        session.swap(Plan(snapshot, plan.mode, wishes), at_turn=wish.when is SwapWhen.TURN)
 
     async def handle_new_message(self) -> None:
         """The person cuts in on what the character says."""
@@ -171,12 +171,18 @@ class LLMSessionManager:
             session.interrupt()
 
     async def end_session(self, by_server: bool = False) -> None:
-        """Ends the session; returns when everything that belonged to it is over and the client knows."""
-        session = self._hosting.end(Ending.BY_SERVER if by_server else Ending.LEFT)
+        """Ends the session; returns when everything that belonged to it is over and the client knows.
+
+        What the client ends leaves a prepared model session behind for `keep_warm_s`, for the next start. `by_server`
+        ends the model session: a prepared one takes its place, and only without one the session is over.
+        """
+        session = self._hosting.session
         if session is None:
             self._post(Status(StatusCode.CHARACTER_LEFT, LEFT_DETAILS))
-        else:
-            await session.over.wait()
+        elif not by_server:
+            await self._end(Ending.LEFT)
+        elif not session.promote():
+            await self._end(Ending.BY_SERVER)
 
     def cleanup(self, expected_websocket: WebSocketConnection) -> None:
         """Detaches the client, as one that left, if it is still that one."""
@@ -185,12 +191,11 @@ class LLMSessionManager:
             self.detach(client, clean=True)
 
     async def trigger_agent_callbacks(self) -> None:
-        """Has the character tell the next thing that agents have brought; not without a session, nor in a reply."""
-        session, turn = self._hosting.session, self._turn
-        if session is None or not session.started or (turn is not None and not turn.over.is_set()):
-            return
-        if self.pending_agent_callbacks:
-            self._hosting.inbox.post(Tell(AGENT_NEWS.format(self.pending_agent_callbacks.popleft())))
+        """Has the character tell what agents have brought: now, or as soon as nobody speaks and nobody waits."""
+        session = self._hosting.session
+        if session is not None and session.started:
+            self._hosting.inbox.post(News())
+            session.look()
 
     async def translate_if_needed(self, text: str) -> str | None:
         """The text in the person's language, None when that is the character's or nobody can translate."""
@@ -238,7 +243,22 @@ class LLMSessionManager:
     # --- for the house -------------------------------------------------------------------------------------------
 
     def config_changed(self) -> None:
-        """The configuration says something else, perhaps about this character."""
+        """The configuration says something else, perhaps about this character: a session that runs may be renewed."""
+        if self._hosting.session is not None:
+            self._hosting.session.look()
+
+    async def move_out(self, successor: str) -> None:
+        """There is no such character any more: ends its session, and returns when its client has been sent elsewhere."""
+        self._duty = Duty.DRAINING
+        client = self._reception.client
+        if client is not None:
+            self.admit(client)
+        await self._end(Ending.BY_SERVER)
+        client = self._reception.client
+        if client is not None:
+            self._post(CharacterSwitched(successor, self.lanlan_name))
+            self._post(Goodbye(UNKNOWN_CHARACTER, "no such character"))
+            await client.gone.wait()
 
     async def drain(self) -> None:
         """No more sessions; returns when what is being said has been said. The caller's deadline is the grace time."""
@@ -253,19 +273,39 @@ class LLMSessionManager:
 
     async def dismiss(self) -> None:
         """Ends the session, and returns when the client has been told everything and is disconnected."""
-        if self._hosting.session is not None:
-            await self.end_session(by_server=True)
+        await self._end(Ending.BY_SERVER)
         client = self._reception.client
         if client is not None:
             self._post(Goodbye(SERVICE_RESTART, "draining"))
             await client.gone.wait()
 
+    async def _end(self, ending: Ending) -> None:
+        session = self._hosting.end(ending)
+        if session is not None:
+            await session.over.wait()
+
     def _begin(self, input_mode: InputMode, *, new: bool) -> None:
         if new:
             self.history.mark_new()
-        plan = Plan(self._config.snapshot(self.lanlan_name), input_mode)
-        inbox, outbox = self._hosting.inbox, self._reception.outbox
-        self._hosting.begin(Session(plan, self._ports, inbox, outbox, self.history, lambda: self.language))
+        session = Session(
+            plan=Plan(self._config.snapshot(self.lanlan_name), input_mode),
+            ports=self._ports,
+            inbox=self._hosting.inbox,
+            outbox=self._reception.outbox,
+            history=self.history,
+            language=lambda: self.language,
+            newest_of=self._newest,
+            callbacks=self.pending_agent_callbacks,
+            inherit=self._hosting.inherit,
+        )
+        self._hosting.begin(session)
+
+    def _newest(self, plan: Plan) -> Plan:
+        """The same session as the configuration wants it now; as it is, when the configuration has no place for it."""
+        try:
+            return evolve(plan, snapshot=self._config.snapshot_with(self.lanlan_name, plan.wishes))
+        except (ConfigError, UnknownCharacter):
+            return plan
 
     def _post(self, message: ServerMessage | Goodbye) -> None:
         self._reception.outbox.post(message)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from neko.config.snapshot import Snapshot
 from neko.protocol.client import InputMode
@@ -31,9 +31,14 @@ Translate = Callable[[str, str, str], Awaitable[str | None]]
 """A text from one language into another (text, from, to); None when nobody can."""
 
 
+UseTool = Callable[[str], Awaitable[str]]
+"""Uses a tool with these arguments (JSON); what it returns is told to the model."""
+
+
 @frozen
 class Ports:
     connect: Connect
     voice: Callable[[Snapshot, InputMode], Voice | None]
     """None: the provider's own sound, or no sound at all."""
     translate: Translate | None = None
+    tools: Mapping[str, UseTool] = field(factory=dict)

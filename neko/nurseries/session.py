@@ -12,15 +12,19 @@ from uuid import uuid4
 import trio
 from attrs import define, evolve, field
 
-from neko.config.snapshot import Snapshot
+from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
+from neko.conversation.renewal import Reason
 from neko.nurseries.conduct import Conduct
-from neko.nurseries.inbox import Inbox, Lost, Swap, TurnOver
+from neko.nurseries.inbox import Inbox, Lost, TurnOver
 from neko.nurseries.listening import Listening
+from neko.nurseries.models import Models, open_models
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
-from neko.nurseries.recap import recap
-from neko.nurseries.slot import Plan, Slot, run_model_session
+from neko.nurseries.renewing import Renewing, Wish
+from neko.nurseries.slot import Plan, Slot
+from neko.nurseries.takeover import catch_up
+from neko.nurseries.tooling import use_tool
 from neko.nurseries.turns import Turns
 from neko.protocol.client import InputMode
 from neko.protocol.errors import StatusCode
@@ -32,8 +36,18 @@ from neko.protocol.server import (
     Status,
     TurnEnd,
 )
-from neko.realtime.errors import ProviderError
-from neko.realtime.session import Line, ModelEvent, Say
+from neko.realtime.errors import ProviderError, SessionLost
+from neko.realtime.session import (
+    AudioDelta,
+    Expiring,
+    ModelEvent,
+    ReplyDone,
+    ReplyStarted,
+    ReplyStatus,
+    Tell,
+    TextDelta,
+    ToolCalled,
+)
 from neko.telemetry import get_logger
 
 log = get_logger("session")
@@ -61,26 +75,25 @@ class Session:
     outbox: Outbox
     history: History
     language: Callable[[], str | None]  # the person's
+    newest_of: Callable[[Plan], Plan]  # as the configuration wants it now
+    callbacks: AgentCallbacks
+    inherit: Callable[[], Slot | None]  # what the session before has prepared and not needed
     id: str = field(factory=lambda: f"session_{uuid4().hex[:12]}", init=False)
     resume_token: str = field(factory=lambda: secrets.token_urlsafe(16), init=False, repr=False)
     scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     over: trio.Event = field(factory=trio.Event, init=False)
     ending: Ending = field(default=Ending.DISCARDED, init=False)
-    wishes: dict[str, object] = field(factory=dict, init=False)  # what `swap_session` changed, until the session ends
     turns: Turns | None = field(default=None, init=False)
     _conduct: Conduct | None = field(default=None, init=False)
     _asked_at: float = field(factory=trio.current_time, init=False)
-    _home: trio.Nursery | None = field(default=None, init=False)  # of everything that it starts, while it runs
+    _touched_at: float = field(factory=trio.current_time, init=False)
+    _models: Models | None = field(default=None, init=False)
+    _nursery: trio.Nursery | None = field(default=None, init=False)  # of the conversation, while it runs
     _idle: trio.CancelScope = field(factory=trio.CancelScope, init=False)
 
     @property
     def mode(self) -> InputMode:
         return self.current.plan.mode if self.current else self.plan.mode
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """What the model session that runs was made of."""
-        return self.current.plan.snapshot if self.current else self.plan.snapshot
 
     @property
     def started(self) -> bool:
@@ -90,6 +103,11 @@ class Session:
     def current(self) -> Slot | None:
         """The model session that the person talks to."""
         return self._conduct.current if self._conduct else None
+
+    @property
+    def next_plan(self) -> Plan:
+        """What its model session is, or is on its way to."""
+        return self._conduct.renewing.plan if self._conduct else self.plan
 
     def answer(self) -> SessionStarted:
         """What a client that asks for this session is told."""
@@ -101,43 +119,62 @@ class Session:
             self.ending = ending
             self.scope.cancel()
 
+    def promote(self) -> bool:
+        """Has the prepared model session take the place of the one that runs, at once; False when none is there."""
+        conduct = self._conduct
+        if conduct is None or conduct.renewing.pending is None or conduct.renewing.pending.gone:
+            return False
+        slot, error = conduct.current, SessionLost("the server has ended the model session")
+        slot.lost = error
+        slot.scope.cancel()
+        self.inbox.post(Lost(slot, error))
+        return True
+
     def touch(self) -> None:
         """The conversation is not idle."""
         limit = self.plan.snapshot.session.idle_end_s
-        self._idle.deadline = trio.current_time() + limit if limit else inf
+        self._touched_at = trio.current_time()
+        self._idle.deadline = self._touched_at + limit if limit else inf
 
-    async def run(self) -> None:
-        """Starts, lives until it is ended, and has cleaned up when it returns.
+    async def run(self, on_over: Callable[[], None]) -> None:
+        """Starts, lives until it is ended, and calls `on_over`. A prepared model session may outlive that for a while.
 
         Raises only bugs; how it ended is in `ending`.
         """
-        with self.scope:
-            with self._idle:
-                await self._live()
-            if self._idle.cancelled_caught:
-                self.ending = Ending.BY_SERVER
+        async with open_models(self.ports.connect, self.history, self) as models:
+            self._models = models
+            with self.scope:
+                with self._idle:
+                    await self._live(models)
+                if self._idle.cancelled_caught:
+                    self.ending = Ending.BY_SERVER
+            prepared = self._prepared()
+            await models.close(but=prepared)
+            self.callbacks.put_back()
+            on_over()
+            if prepared is not None:
+                await models.keep(prepared)
+
+    def hand_over(self) -> Slot | None:
+        """The model session that was prepared and not needed, as long as it is kept; it is the taker's now."""
+        return self._models.hand_over() if self._models else None
 
     def interrupt(self) -> None:
         """The person cuts in."""
         if self.turns is not None:
             self._listening(self.turns).barge_in()
 
-    def swap(self, plan: Plan, reason: str, *, at_turn: bool) -> None:
+    def swap(self, plan: Plan, *, at_turn: bool) -> None:
         """Has a session of that plan prepared, and put in the place of the one that runs; only while it runs."""
-        assert self._home is not None
+        assert self._conduct is not None
         if plan.mode is not self.mode:
             self.outbox.post(SessionPreparing(plan.mode))
-        self._home.start_soon(self._prepare, plan, reason, at_turn)
+        self._conduct.renewing.ask(Wish(plan, inf if at_turn else trio.current_time()))
 
-    async def on_event(self, slot: Slot, event: ModelEvent) -> None:
-        slot.note(event)
-        if self.turns is not None:
-            self.touch()
-            await self._listening(self.turns).on_event(slot, event, current=slot is self.current)
-
-    def on_lost(self, slot: Slot, error: ProviderError) -> None:
-        log.warning("session.lost", model_session=slot.session.id, code=error.code, details=error.details)
-        self.inbox.post(Lost(slot, error))
+    def look(self) -> None:
+        """Something has changed that may be a reason to renew the model session."""
+        if self._conduct is not None:
+            self._conduct.renewing.look()
 
     def farewell(self) -> None:
         """The last words about a session that is over: its open turns ended with it, and why."""
@@ -154,40 +191,130 @@ class Session:
             case _:
                 assert_never(self.ending)
 
+    # --- what the model session in a slot has to say, to whom it may concern -------------------------------------
+
+    async def on_event(self, slot: Slot, event: ModelEvent) -> None:
+        self._settle(slot, event)
+        slot.note(event)
+        if self.turns is not None:
+            self.touch()
+            if isinstance(event, ToolCalled) and self._nursery is not None:
+                self._nursery.start_soon(use_tool, self.ports, self.inbox, slot, event)
+            await self._listening(self.turns).on_event(slot, event, current=slot is self.current)
+        if isinstance(event, ReplyStarted | ReplyDone | Expiring):
+            self.look()
+
+    def _settle(self, slot: Slot, event: ModelEvent) -> None:
+        """With its first word a reply tells what agents have brought; one that ends without any has not told it."""
+        match event:
+            case TextDelta() | AudioDelta() | ReplyDone(status=ReplyStatus.COMPLETED):
+                self.callbacks.told([each.news for each in slot.owed if isinstance(each, Tell)])
+            case ReplyDone() if slot.news:
+                self.callbacks.put_back()
+            case _:
+                pass
+
+    def on_lost(self, slot: Slot, error: ProviderError) -> None:
+        log.warning("session.lost", model_session=slot.session.id, code=error.code, details=error.details)
+        self.inbox.post(Lost(slot, error))
+        self.look()
+
+    def on_over(self, slot: Slot) -> None:
+        if self.turns is not None:
+            self.turns.broke_off(slot)
+
+    # --- what background preparation asks ------------------------------------------------------------------------
+
+    @property
+    def slot(self) -> Slot:
+        assert self._conduct is not None
+        return self._conduct.current
+
+    @property
+    def quiet_since(self) -> float | None:
+        return self._touched_at if self._conduct is not None and self._conduct.at_turn() else None
+
+    @property
+    def untold(self) -> bool:
+        return self.callbacks.wait and not self.slot.session.facts.takes_text
+
+    def newest(self) -> Plan:
+        return self.newest_of(self.slot.plan)
+
+    async def dial(self, plan: Plan) -> Slot:
+        assert self._models is not None
+        return await self._models.dial(plan)
+
+    def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
+        log.warning("session.not_prepared", reason=reason, details=details)
+        if reason is Reason.REQUESTED or reason is Reason.CONFIG:
+            self.outbox.post(Status(StatusCode.SWAP_FAILED, f"{details}; the old session goes on"))
+            if plan.mode is not self.mode:
+                self.outbox.post(SessionFailed(plan.mode))
+
+    # --- what the conduct asks -----------------------------------------------------------------------------------
+
+    async def successor(self, lost: Slot) -> Slot:
+        assert self._conduct is not None
+        assert self._models is not None
+        assert self.turns is not None
+        prepared, unfinished = self._conduct.renewing.take(), self.turns.unfinished()
+        if prepared is None:
+            return await self._models.dial(lost.plan, but=lost.unanswered, besides=unfinished)
+        try:
+            await catch_up(prepared, self.history, but=lost.unanswered, besides=unfinished)
+        except ProviderError:
+            prepared.scope.cancel()
+            raise
+        return prepared
+
+    def moved(self, old: Slot, new: Slot) -> None:
+        log.info("session.swapped", old=old.session.id, new=new.session.id)
+        if new.plan.mode is not old.plan.mode:
+            self.outbox.post(self.answer())
+        self.look()
+
     def _listening(self, turns: Turns) -> Listening:
         return Listening(turns, self.inbox, self.outbox, self.history)
 
-    async def _live(self) -> None:
+    async def _live(self, models: Models) -> None:
         self.outbox.post(SessionPreparing(self.mode))
         async with trio.open_nursery() as nursery:
-            self._home = nursery
-            self.turns = Turns(
-                nursery, self.outbox, self.history, self.ports, self.language, lambda: self.inbox.post(TurnOver())
-            )
-            slot = await self._start()
+            self.turns = Turns(nursery, self.outbox, self.history, self.ports, self.language, self._told)
+            self._nursery = nursery
+            slot = await self._start(models)
             if slot is None:
                 nursery.cancel_scope.cancel()
-            else:
-                self._conduct = Conduct(
-                    slot,
-                    self.inbox,
-                    self.outbox,
-                    self.history,
-                    self.turns,
-                    self._dial_again,
-                    self.answer,
-                    self._asked_at,
-                )
-                self.touch()
-                log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
-                self.outbox.post(self.answer())
-                nursery.start_soon(self._run_conduct, self._conduct)
+                return
+            renewing = Renewing(self, self.inbox, self.history)
+            self._conduct = Conduct(
+                slot,
+                renewing,
+                self.callbacks,
+                self.inbox,
+                self.outbox,
+                self.history,
+                self.turns,
+                self,
+                self._asked_at,
+            )
+            self.touch()
+            log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
+            self.outbox.post(self.answer())
+            nursery.start_soon(self._run_conduct, self._conduct)
+            nursery.start_soon(renewing.run)
 
-    async def _start(self) -> Slot | None:
+    def _told(self, slot: Slot) -> None:
+        self.inbox.post(TurnOver(slot))
+        self.look()
+
+    async def _start(self, models: Models) -> Slot | None:
         """The model session; None when it did not come up and the client knows."""
         try:
             with trio.fail_after(START_WITHIN):
-                slot = await self._dial(self.plan)
+                inherited = self.inherit()
+                slot = await models.adopt(inherited, self.plan) if inherited else None
+                slot = slot or await models.dial(self.plan)
         except ProviderError as error:
             self._failed(error.code, error.details)
         except trio.TooSlowError:
@@ -208,42 +335,18 @@ class Session:
         self.outbox.post(Status(code, details))
         self.end(Ending.BY_SERVER)
 
-    async def _dial_again(self, old: Slot) -> Slot:
-        """A session as the lost one was; the question that it owed comes after, and is not told twice."""
-        return await self._dial(old.plan, but=old.owed.text if isinstance(old.owed, Say) else None)
-
-    async def _dial(self, plan: Plan, *, but: str | None = None) -> Slot:
-        """A session that was told what was said until now, unfinished replies included. Raises `ProviderError`."""
-        assert self._home is not None
-        lines = [*recap(plan.snapshot, self.history)]
-        if but is not None and lines and lines[-1].text == but.strip():
-            lines.pop()
-        lines += [Line("assistant", text) for text in self.turns.unfinished()] if self.turns else []
-        told = evolve(plan, lines=tuple(lines), mark=self.history.mark)
-        slot: Slot = await self._home.start(run_model_session, self.ports.connect, told, self)
-        if slot.lost is not None:
-            raise slot.lost
-        return slot
-
-    async def _prepare(self, plan: Plan, reason: str, at_turn: bool) -> None:
-        """The pending session, in the background; the old one goes on when it does not come up."""
-        try:
-            with trio.fail_after(plan.snapshot.session.swap_deadline_s):
-                pending = await self._dial(plan)
-        except ProviderError as error:
-            self._not_swapped(plan, error.details)
-        except trio.TooSlowError:
-            self._not_swapped(plan, "the new session did not come up in time; the old one goes on")
-        else:
-            self.inbox.post(Swap(pending, reason, at_turn))
-
-    def _not_swapped(self, plan: Plan, details: str) -> None:
-        self.outbox.post(Status(StatusCode.SWAP_FAILED, details))
-        if plan.mode is not self.mode:
-            self.outbox.post(SessionFailed(plan.mode))
-
     def _failed(self, code: StatusCode, details: str) -> None:
         self.ending = Ending.FAILED
         log.warning("session.failed", character=self.plan.snapshot.name, code=code, details=details)
         self.outbox.post(Status(code, details))
         self.outbox.post(SessionFailed(self.mode))
+
+    def _prepared(self) -> Slot | None:
+        """What is kept for the next start: the person has left, and may come back in a moment."""
+        if self.ending is not Ending.LEFT or self._conduct is None:
+            return None
+        slot = self._conduct.renewing.take()
+        if slot is None or not slot.plan.snapshot.session.keep_warm_s:
+            return None
+        # What the client wished for lasts until now.
+        return slot if slot.plan.same(self.newest_of(evolve(slot.plan, wishes={}))) else None

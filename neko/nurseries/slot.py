@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from math import inf
 from typing import Protocol, assert_never
 
 import trio
@@ -11,8 +13,9 @@ from neko.audio.given import Given
 from neko.audio.resample import SpeechResampler
 from neko.config.snapshot import Snapshot
 from neko.nurseries.ports import Connect
+from neko.nurseries.wear import Wearing
 from neko.protocol.client import InputMode
-from neko.realtime.errors import ProviderError
+from neko.realtime.errors import ProviderError, SessionLost
 from neko.realtime.session import (
     AudioDelta,
     Complaint,
@@ -29,8 +32,11 @@ from neko.realtime.session import (
     Tell,
     TextDelta,
     ToolCalled,
+    ToolResult,
     UserSaid,
 )
+
+UNANSWERED = "the provider has not answered for {:g} s"
 
 
 @frozen
@@ -39,8 +45,13 @@ class Plan:
 
     snapshot: Snapshot
     mode: InputMode
+    wishes: dict[str, object] = field(factory=dict)  # what the client asked for, above the configuration
     lines: tuple[Line, ...] = field(default=(), repr=False)  # what was said before it
     mark: int = 0  # of the history, when the lines were taken from it
+
+    def same(self, other: Plan) -> bool:
+        """The same session for the person, whatever it was told."""
+        return self.snapshot == other.snapshot and self.mode is other.mode
 
 
 @define(eq=False)
@@ -50,44 +61,95 @@ class Slot:
     session: ModelSession
     plan: Plan
     scope: trio.CancelScope
+    listener: Listener
+    over: trio.Event  # it is closed
     lost: ProviderError | None = field(default=None, init=False)
     given: Given = field(init=False)
-    owed: Say | Tell | None = field(default=None, init=False)  # it was asked this and has not begun to answer
+    wearing: Wearing = field(init=False)
+    owed: list[Say | Tell | ToolResult] = field(
+        factory=list, init=False
+    )  # it was asked this and has not begun to answer
     answering: bool = field(default=False, init=False)  # it has heard the person, and not said all of its answer
+    calls: dict[str, ToolCalled] = field(factory=dict, init=False)  # tools that it waits for
     ears: SpeechResampler | None = field(default=None, init=False)
+    told: int = field(init=False)  # the mark of the history up to which it knows what was said without it
+    knows: set[str] = field(init=False)  # the sessions whose part of the conversation it took over
+    _listening: trio.CancelScope = field(factory=trio.CancelScope, init=False)
+    _answer_by: float = field(default=inf, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.given = Given(self.session.facts.hears_hz or 0)
+        facts = self.session.facts
+        self.given = Given(facts.hears_hz or 0)
+        self.wearing = Wearing(facts, self.plan.lines)
+        self.told = self.plan.mark
+        self.knows = {self.session.id}
 
-    def note(self, event: ModelEvent) -> None:
-        """Keeps account of what another session would have to be told if this one ended now."""
-        match event:
-            case SpeechStarted():
-                self.given.began()
-            case SpeechStopped(at_ms):
-                self.given.ended(at_ms)
-            case UserSaid(text):
-                self.given.answered()
-                self.answering = bool(text.strip())
-            case ReplyStarted():
-                self.given.answered()
-                self.owed, self.answering = None, True
-            case ReplyDone():
-                self.answering = False
-            case TextDelta() | AudioDelta() | Complaint() | Expiring() | ToolCalled():
-                pass
-            case _:
-                assert_never(event)
+    @property
+    def gone(self) -> bool:
+        """Nobody can talk to it any more."""
+        return self.lost is not None or self.scope.cancel_called or self.over.is_set()
 
-    async def ask(self, question: Say | Tell) -> None:
-        """Something that is to be answered."""
-        self.owed = question
-        await self.session.send(question)
+    @property
+    def waited_for(self) -> bool:
+        """Somebody is speaking to it, or waits for its answer."""
+        return self.given.wanted or self.answering or bool(self.owed or self.calls)
+
+    @property
+    def unanswered(self) -> frozenset[str]:
+        """The typed words that it has not begun to answer."""
+        return frozenset(each.text.strip() for each in self.owed if isinstance(each, Say))
+
+    @property
+    def news(self) -> bool:
+        """It is to tell what agents have brought, and has not begun to."""
+        return any(isinstance(each, Tell) and each.news is not None for each in self.owed)
 
     @property
     def speaks_hz(self) -> int:
         """The rate of the sound that it sends; only a session that speaks sends any."""
         return self.session.facts.speaks_hz or 0
+
+    def note(self, event: ModelEvent) -> None:
+        """Keeps account of what another session would have to be told if this one ended now."""
+        self.wearing.note(event)
+        match event:
+            case SpeechStarted():
+                self.given.began()
+                self._expect(inf)
+            case SpeechStopped(at_ms):
+                self.given.ended(at_ms)
+                self._expect_answer()
+            case UserSaid(text):
+                self.given.answered()  # what it has of the person is words by now
+                self.answering = bool(text.strip())
+                self._expect_answer() if self.answering else self._expect(inf)
+            case ReplyStarted():
+                self.answering = True
+                self._expect_answer()
+            case TextDelta() | AudioDelta():
+                # The first words: a reply that broke off before them was none.
+                self.given.answered()
+                self.owed.clear()
+                self._expect_answer()
+            case ReplyDone():
+                self.given.answered()
+                self.owed.clear()
+                self.answering = False
+                self._expect(inf)
+            case ToolCalled(call_id):
+                self.calls[call_id] = event
+            case Complaint() | Expiring():
+                pass
+            case _:
+                assert_never(event)
+
+    async def ask(self, question: Say | Tell | ToolResult) -> None:
+        """Something that is to be answered."""
+        self.owed.append(question)
+        if isinstance(question, ToolResult):
+            self.calls.pop(question.call_id, None)
+        self._expect_answer()
+        await self.session.send(question)
 
     async def hear(self, pcm: bytes, sample_rate: int) -> None:
         """Passes the person's sound on, at the rate that the provider takes; a text session is deaf."""
@@ -102,6 +164,39 @@ class Slot:
             self.given.add(sound)
             await self.session.send(Hear(sound))
 
+    async def hear_out(self) -> None:
+        """What the resampler holds back comes after the rest; the sound that follows begins another stream."""
+        if self.ears is None:
+            return
+        sound, self.ears = self.ears.flush(), None
+        self.given.add(sound)
+        with suppress(SessionLost):  # its own task has learned that, or will
+            await self.session.send(Hear(sound))
+
+    async def receive(self) -> ModelEvent:
+        """The next event. Raises `ProviderError`, also when the session owes an answer and stays silent."""
+        with trio.CancelScope(deadline=self._answer_by) as self._listening:
+            return await self.session.receive()
+        raise SessionLost(UNANSWERED.format(self.plan.snapshot.session.silence_s))
+
+    async def watch(self) -> None:
+        """Asks now and then whether anybody is there; ends `receive` when nobody answers."""
+        silence_s = self.plan.snapshot.session.silence_s
+        while True:
+            await trio.sleep(silence_s / 2)
+            with trio.move_on_after(silence_s) as asking:
+                await self.session.ping()
+            if asking.cancelled_caught:
+                # While an event is passed on nobody listens and nothing is cancelled: an answer may wait behind it.
+                self._listening.cancel()
+
+    def _expect_answer(self) -> None:
+        if self.session.facts.watched:
+            self._expect(trio.current_time() + self.plan.snapshot.session.silence_s)
+
+    def _expect(self, by: float) -> None:
+        self._answer_by = self._listening.deadline = by
+
 
 class Listener(Protocol):
     """Whoever the model session's events concern."""
@@ -110,6 +205,8 @@ class Listener(Protocol):
 
     def on_lost(self, slot: Slot, error: ProviderError) -> None: ...
 
+    def on_over(self, slot: Slot) -> None: ...
+
 
 async def run_model_session(
     connect: Connect, plan: Plan, listener: Listener, *, task_status: trio.TaskStatus[Slot]
@@ -117,16 +214,37 @@ async def run_model_session(
     """Runs one model session: started when it is connected, over when it is lost or its scope is cancelled.
 
     Raises:
-        ProviderError: it did not come up; later errors go to `listener.on_lost`.
+        ProviderError: it did not come up; later errors go to the slot's listener.
     """
-    with trio.CancelScope() as scope:
-        async with connect(plan.snapshot, plan.mode, plan.lines) as session:
-            slot = Slot(session, plan, scope)
-            task_status.started(slot)
-            try:
-                while True:
-                    await listener.on_event(slot, await session.receive())
-            except ProviderError as error:
-                # Before the goodbye to a provider that may not answer it.
-                slot.lost = error
-                listener.on_lost(slot, error)
+    over = trio.Event()
+    try:
+        with trio.CancelScope() as scope:
+            async with connect(plan.snapshot, plan.mode, plan.lines) as session:
+                slot = Slot(session, plan, scope, listener, over)
+                try:
+                    task_status.started(slot)
+                    await _listen(slot)
+                finally:
+                    # Before the goodbye to a provider that may not answer it.
+                    slot.listener.on_over(slot)
+    finally:
+        over.set()
+
+
+async def _listen(slot: Slot) -> None:
+    async with trio.open_nursery() as nursery:
+        if slot.session.facts.watched:
+            nursery.start_soon(_watch, slot)
+        try:
+            while True:
+                event = await slot.receive()
+                await slot.listener.on_event(slot, event)
+        except ProviderError as error:
+            slot.lost = error
+            slot.listener.on_lost(slot, error)
+        nursery.cancel_scope.cancel()
+
+
+async def _watch(slot: Slot) -> None:
+    with suppress(ProviderError):  # whoever receives learns the same
+        await slot.watch()

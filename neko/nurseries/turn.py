@@ -90,7 +90,7 @@ class Telling:
     history: History
     voice: Voice | None
     translation: Translation | None
-    on_told: Callable[[], None]
+    on_told: Callable[[Slot], None]
     _tags: EmotionTags = field(factory=EmotionTags, init=False)
     _splitter: PhraseSplitter = field(factory=PhraseSplitter, init=False)
 
@@ -104,7 +104,7 @@ class Telling:
                 await self._end()
         finally:
             self.turn.over.set()
-            self.on_told()
+            self.on_told(self.turn.slot)
 
     async def _tell(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta]) -> None:
         sound = Sound(self.turn.speech_id, self.turn.id, self.outbox, self.turn.playout)

@@ -43,7 +43,7 @@ class Turns:
     _history: History
     _ports: Ports
     _language: Callable[[], str | None]  # the person's, as far as it is known
-    _on_told: Callable[[], None]  # a reply has been told
+    _on_told: Callable[[Slot], None]  # a reply of this session has been told
     _turns: list[Turn] = field(factory=list, init=False)
     _feeds: dict[str, trio.MemorySendChannel[TextDelta | AudioDelta]] = field(factory=dict, init=False)
     _closed: deque[str] = field(factory=lambda: deque(maxlen=CLOSED), init=False)
@@ -51,6 +51,11 @@ class Turns:
     @property
     def last(self) -> Turn | None:
         return self._turns[-1] if self._turns else None
+
+    @property
+    def told(self) -> bool:
+        """Nothing is being told."""
+        return self.last is None or self.last.over.is_set()
 
     def knows(self, reply_id: str) -> bool:
         """It has been opened; its pieces either have a place to go or are late."""
@@ -126,7 +131,7 @@ class Turns:
         cut = CutShort(
             speech_id=next((turn.speech_id for turn in live if turn.playout.playing(now)), None),
             ended=tuple(turn.id for turn in live if not turn.ended),
-            cuts=tuple(Cut(turn.slot, turn.cut(now)) for turn in live),
+            cuts=tuple(Cut(turn.slot, turn.cut(now), turn.ended) for turn in live),
         )
         for turn in live:
             self._end(turn, now)

@@ -55,7 +55,7 @@ class OmniOfflineClient:
     """A text session; made by `open_offline`. Questions are answered one after the other, by one task."""
 
     def __init__(self, model: Replies, instructions: str, lines: Sequence[Line], *, sees: bool) -> None:
-        self.facts = Facts(hears_hz=None, speaks_hz=None, sees=sees)
+        self.facts = Facts(hears_hz=None, speaks_hz=None, sees=sees, watched=False)
         self.id = f"text_{uuid4().hex[:12]}"
         self._model = model
         self._messages: list[Message] = [{"role": "system", "content": instructions}]

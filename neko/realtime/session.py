@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from attrs import field, frozen
 
+from neko.conversation.callbacks import Callback
 from neko.protocol.errors import StatusCode
 
 
@@ -31,7 +32,7 @@ class Facts:
     tells_speech: bool = True  # says when the person begins to speak
     context_tokens: int | None = None  # how much of a conversation a session holds
     tokens_per_s: float = 0.0  # what a second of sound counts for in that
-    watched: bool = True  # dead when it does not answer within `silence_s`
+    watched: bool = True  # dead when it answers neither a ping nor an utterance within `silence_s`
 
 
 @frozen
@@ -70,9 +71,10 @@ class See:
 
 @frozen
 class Tell:
-    """Something the character is to tell the person now."""
+    """Something the character is to tell the person now; `news` is the agent's result in it."""
 
     instructions: str = field(repr=False)
+    news: Callback | None = None
 
 
 @frozen

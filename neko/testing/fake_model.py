@@ -16,7 +16,7 @@ from neko.realtime.session import Facts, Hear, Line, ModelCommand, ModelEvent
 
 Happening = ModelEvent | ProviderError
 VOICED = Facts(hears_hz=24_000, speaks_hz=24_000)
-SILENT = Facts(hears_hz=None, speaks_hz=None)
+SILENT = Facts(hears_hz=None, speaks_hz=None, watched=False)
 
 
 @define(eq=False)

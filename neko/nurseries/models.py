@@ -1,0 +1,105 @@
+"""The model sessions of one session: dialled, inherited from the session before, kept for the next one, closed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+from attrs import define, evolve, field
+
+from neko.conversation.history import History
+from neko.nurseries.ports import Connect
+from neko.nurseries.recap import recap
+from neko.nurseries.slot import Listener, Plan, Slot, run_model_session
+from neko.nurseries.takeover import catch_up
+from neko.realtime.errors import ProviderError
+from neko.realtime.session import Line
+
+
+@define(eq=False)
+class Models:
+    """Made by `open_models`."""
+
+    _nursery: trio.Nursery
+    _connect: Connect
+    _history: History
+    _listener: Listener
+    _slots: list[Slot] = field(factory=list, init=False)
+    _kept: Slot | None = field(default=None, init=False)
+    _handed: trio.Event = field(factory=trio.Event, init=False)
+
+    async def dial(self, plan: Plan, *, but: Collection[str] = (), besides: Sequence[str] = ()) -> Slot:
+        """A session that was told what was said until now, and `besides` what its character has just begun to say.
+
+        Left out is what the person has asked last, if it is in `but`: it will be asked again. Raises `ProviderError`.
+        """
+        lines = [*recap(plan.snapshot, self._history)]
+        while lines and lines[-1].text in but:
+            lines.pop()
+        lines += [Line("assistant", text) for text in besides]
+        told = evolve(plan, lines=tuple(lines), mark=self._history.mark)
+        slot: Slot = await self._nursery.start(run_model_session, self._connect, told, self._listener)
+        self._own(slot)
+        if slot.lost is not None:
+            raise slot.lost
+        return slot
+
+    async def adopt(self, slot: Slot, plan: Plan) -> Slot | None:
+        """A session that another one prepared is ours now, and used if it is one of this plan and still there."""
+        self._own(slot)
+        slot.listener = self._listener
+        if slot.gone or not slot.plan.same(plan):
+            slot.scope.cancel()
+            return None
+        try:
+            await catch_up(slot, self._history)
+        except ProviderError:
+            slot.scope.cancel()
+            return None
+        return slot
+
+    async def close(self, *, but: Slot | None) -> None:
+        """Returns when all are closed."""
+        closing = [slot for slot in self._slots if slot is not but]
+        for slot in closing:
+            slot.scope.cancel()
+        for slot in closing:
+            await slot.over.wait()
+
+    async def keep(self, slot: Slot) -> None:
+        """Has a session wait for somebody to take it, for `keep_warm_s`."""
+        self._kept = slot
+        with trio.move_on_after(slot.plan.snapshot.session.keep_warm_s):
+            await self._handed.wait()
+        # No checkpoint since: it is either somebody's, or closed.
+        if self.hand_over() is not None:
+            slot.scope.cancel()
+
+    def hand_over(self) -> Slot | None:
+        """The session that is kept, if there is one; it is the taker's now."""
+        slot, self._kept = self._kept, None
+        self._handed.set()
+        return slot
+
+    def disown(self) -> None:
+        for slot in self._slots:
+            if slot.listener is self._listener:
+                slot.scope.cancel()
+
+    def _own(self, slot: Slot) -> None:
+        self._slots = [each for each in self._slots if not each.over.is_set()] + [slot]
+
+
+@asynccontextmanager
+async def open_models(connect: Connect, history: History, listener: Listener) -> AsyncIterator[Models]:
+    """Leaving the context closes all of them but one that was handed over: that one is waited for.
+
+    A bug in one of them ends the context with it.
+    """
+    async with trio.open_nursery() as nursery:
+        models = Models(nursery, connect, history, listener)
+        try:
+            yield models
+        finally:
+            models.disown()

@@ -1,0 +1,216 @@
+"""Background preparation: the next model session, at most one, and the moment at which it takes over."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Protocol
+
+import trio
+from attrs import define, evolve, field, frozen
+
+from neko.config.model import Prepare
+from neko.conversation.history import History
+from neko.conversation.renewal import Reason, Renewal, fresh_until, renewal
+from neko.conversation.tokens import tokens
+from neko.nurseries.inbox import Inbox, Swap
+from neko.nurseries.slot import Plan, Slot
+from neko.realtime.errors import ProviderError
+
+RETRY_S, RETRY_MOST_S = 1.0, 60.0  # between two tries to prepare a session; doubled from the first to the last
+TAIL_TOKENS = 1_000  # said since a session was prepared; more would be read when it takes over, while somebody waits
+LATE = "the new session did not come up in time"
+
+
+@frozen
+class Wish:
+    """A session that somebody asked for, and by when it is to take over whatever is being said."""
+
+    plan: Plan
+    by: float
+
+
+class Running(Protocol):
+    """The conversation that is to go on."""
+
+    @property
+    def slot(self) -> Slot:
+        """The model session that the person talks to."""
+        ...
+
+    @property
+    def quiet_since(self) -> float | None:
+        """Nobody speaks and nobody waits since then; None: somebody does."""
+        ...
+
+    @property
+    def untold(self) -> bool:
+        """Agents have brought something that this model session cannot be told."""
+        ...
+
+    def newest(self) -> Plan:
+        """The same session as the configuration wants it now."""
+        ...
+
+    async def dial(self, plan: Plan) -> Slot:
+        """A session of that plan. Raises `ProviderError`."""
+        ...
+
+    def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
+        """No session of this plan came up, or it was gone before it could take over. None: there was no reason yet."""
+        ...
+
+
+@define(eq=False)
+class Renewing:
+    """Runs beside the conversation, and decides again whenever something has changed.
+
+    `pending` is connected and waits; `offered` is it once its time has come. Who conducts moves the pointer.
+    """
+
+    _running: Running
+    _inbox: Inbox
+    _history: History
+    pending: Slot | None = field(default=None, init=False)
+    offered: Swap | None = field(default=None, init=False)
+    _wish: Wish | None = field(default=None, init=False)
+    _dialling: tuple[Plan, trio.CancelScope] | None = field(default=None, init=False)
+    _retry_at: float = field(default=-inf, init=False)
+    _retry_s: float = field(default=RETRY_S, init=False)
+    _changed: trio.Event = field(factory=trio.Event, init=False)
+
+    @property
+    def plan(self) -> Plan:
+        """What the session is, or is on its way to."""
+        return self._wish.plan if self._wish else self._running.slot.plan
+
+    def look(self) -> None:
+        """Something has changed."""
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def ask(self, wish: Wish) -> None:
+        """The newer wish counts."""
+        self._wish, self.offered = wish, None
+        if self._dialling is not None and not self._dialling[0].same(wish.plan):
+            self._dialling[1].cancel()
+        self._encouraged()
+
+    def take(self) -> Slot | None:
+        """The prepared session, if it is there, for the place of one that is gone."""
+        slot, self.pending, self.offered = self.pending, None, None
+        if slot is not None and self._wish is not None and slot.plan.same(self._wish.plan):
+            self._wish = None
+        self.look()
+        return None if slot is None or slot.gone else slot
+
+    def accepted(self) -> None:
+        """What was offered has taken over."""
+        self.pending = self.offered = self._wish = None
+        self._encouraged()
+
+    def declined(self, details: str) -> None:
+        """What was offered could not take over."""
+        if self.offered is not None:
+            plan, reason = self.offered.pending.plan, self.offered.reason
+            self._drop()
+            self._discouraged(plan, reason, details)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            due = self._due()
+            if self.pending is not None and not self._fresh(self.pending):
+                self._put_away(self.pending)
+            if self.offered is not None:
+                self._hurry(self.offered, due)
+                await self._wait(due)
+            elif self.pending is not None and due is not None and due.at <= trio.current_time():
+                self._offer(self.pending, due)
+            elif self.pending is None and self._wanted_now(due):
+                await self._prepare(due)
+            else:
+                await self._wait(due)
+
+    def _due(self) -> Renewal | None:
+        """What comes first; a wish comes at once."""
+        running, slot = self._running, self._running.slot
+        policy = slot.plan.snapshot.session
+        outdated = not self._running.newest().same(slot.plan)
+        wear = slot.wearing.wear(quiet_since=running.quiet_since, outdated=outdated, untold=running.untold)
+        due = renewal(wear, slot.wearing.limits(policy))
+        if self._wish is None:
+            return due
+        return Renewal(Reason.REQUESTED, -inf, -inf, min(self._wish.by, due.by if due else inf))
+
+    def _next(self) -> Plan:
+        return self._wish.plan if self._wish else self._running.newest()
+
+    def _fresh(self, slot: Slot) -> bool:
+        if slot.gone or not slot.plan.same(self._next()):
+            return False
+        tail = sum(tokens(each.text) for each in self._history.since(slot.told))
+        return self.offered is not None or (tail <= TAIL_TOKENS and trio.current_time() < _fresh_until(slot))
+
+    def _wanted_now(self, due: Renewal | None) -> bool:
+        now, eager = trio.current_time(), self._running.slot.plan.snapshot.session.prepare is Prepare.EAGER
+        return now >= self._retry_at and (eager or (due is not None and due.prepare_at <= now))
+
+    async def _wait(self, due: Renewal | None) -> None:
+        """For a change, or for the next moment at which something else is to be done."""
+        now, times = trio.current_time(), [self._retry_at]
+        times += [due.prepare_at, due.at] if due else []
+        times += [_fresh_until(self.pending)] if self.pending else []
+        with trio.move_on_at(min((at for at in times if at > now), default=inf)):
+            await self._changed.wait()
+
+    async def _prepare(self, due: Renewal | None) -> None:
+        plan, reason = self._next(), due.reason if due and due.at <= trio.current_time() else None
+        with trio.CancelScope() as dialling:
+            self._dialling = (plan, dialling)
+            try:
+                with trio.fail_after(plan.snapshot.session.swap_deadline_s):
+                    self.pending = await self._running.dial(plan)
+            except ProviderError as error:
+                self._discouraged(plan, reason, error.details)
+            except trio.TooSlowError:
+                self._discouraged(plan, reason, LATE)
+        self._dialling = None
+
+    def _offer(self, pending: Slot, due: Renewal) -> None:
+        self.offered = Swap(pending, due.reason, due.by)
+        self._inbox.post(self.offered)
+
+    def _hurry(self, offered: Swap, due: Renewal | None) -> None:
+        """A limit may have come nearer since it was offered."""
+        if due is not None and due.by < offered.by:
+            self.offered = evolve(offered, by=due.by)
+            self._inbox.post(self.offered)
+
+    def _put_away(self, slot: Slot) -> None:
+        """A stale one makes room for a fresh one at once; one that died is no reason to dial without end."""
+        reason = self.offered.reason if self.offered else None
+        self._drop()
+        if slot.lost is not None:
+            self._discouraged(slot.plan, reason, slot.lost.details)
+
+    def _drop(self) -> None:
+        if self.pending is not None:
+            self.pending.scope.cancel()
+        self.pending = self.offered = None
+
+    def _encouraged(self) -> None:
+        self._retry_at, self._retry_s = -inf, RETRY_S
+        self.look()
+
+    def _discouraged(self, plan: Plan, reason: Reason | None, details: str) -> None:
+        """A wish is given up; a renewal is tried again, for its reason stays."""
+        if self._wish is not None and self._wish.plan.same(plan):
+            self._wish = None
+        self._retry_at = trio.current_time() + self._retry_s
+        self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
+        self._running.refused(plan, reason, details)
+        self.look()
+
+
+def _fresh_until(slot: Slot) -> float:
+    return fresh_until(slot.wearing.since, slot.wearing.ends_at)

@@ -1,0 +1,30 @@
+"""A tool that the model asked for: used beside the conversation, answered through the inbox."""
+
+from __future__ import annotations
+
+from neko.nurseries.inbox import Inbox, ToolDone
+from neko.nurseries.ports import Ports
+from neko.nurseries.slot import Slot
+from neko.realtime.session import ToolCalled
+from neko.telemetry import get_logger
+
+log = get_logger("tooling")
+
+NO_SUCH_TOOL = "There is no such tool."
+BROKEN = "The tool failed: {}"
+
+
+async def use_tool(ports: Ports, inbox: Inbox, slot: Slot, call: ToolCalled) -> None:
+    """Whatever becomes of it, the model gets an answer: the session that asked, or the one in its place."""
+    inbox.post(ToolDone(slot, call, await _answer(ports, call)))
+
+
+async def _answer(ports: Ports, call: ToolCalled) -> str:
+    tool = ports.tools.get(call.name)
+    if tool is None:
+        return NO_SUCH_TOOL
+    try:
+        return await tool(call.arguments)
+    except Exception as error:  # anything that somebody's tool may raise: the conversation goes on
+        log.exception("tool.failed", tool=call.name)
+        return BROKEN.format(error)
