@@ -8,7 +8,11 @@ from attrs import frozen
 
 from neko.config.model import Provider, ProviderKind
 from neko.realtime.dialects.base import Dialect
+from neko.realtime.dialects.gemini import GeminiDialect
+from neko.realtime.dialects.glm import GlmDialect
 from neko.realtime.dialects.openai import OpenAiDialect
+from neko.realtime.dialects.qwen import QwenDialect
+from neko.realtime.dialects.step import StepDialect
 
 
 class MakeDialect(Protocol):
@@ -28,6 +32,16 @@ class Vendor:
 
 VENDORS: dict[ProviderKind, Vendor] = {
     ProviderKind.OPENAI: Vendor(OpenAiDialect, "wss://api.openai.com/v1/realtime", "gpt-realtime"),
+    ProviderKind.QWEN: Vendor(
+        QwenDialect, "wss://dashscope.aliyuncs.com/api-ws/v1/realtime", "qwen3.5-omni-plus-realtime"
+    ),
+    ProviderKind.GLM: Vendor(GlmDialect, "wss://open.bigmodel.cn/api/paas/v4/realtime", "glm-realtime"),
+    ProviderKind.STEP: Vendor(StepDialect, "wss://api.stepfun.com/v1/realtime", "stepaudio-2.5-realtime"),
+    ProviderKind.GEMINI: Vendor(
+        GeminiDialect,
+        "wss://generativelanguage.googleapis.com/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
+        "gemini-3.8-live",  # stable since September 2026
+    ),
 }
 
 

@@ -59,14 +59,14 @@ class OmniRealtimeClient:
         try:
             await self._websocket.ping()
         except ConnectionClosed as closed:
-            raise _ended(closed.reason) from None
+            raise self._ended(closed.reason) from None
 
     async def _write(self, frames: Iterable[dict[str, Any]]) -> None:
         try:
             for frame in frames:
                 await self._websocket.send_message(orjson.dumps(frame).decode())
         except ConnectionClosed as closed:
-            raise _ended(closed.reason) from None
+            raise self._ended(closed.reason) from None
 
     async def _read(self) -> dict[str, Any]:
         """The next frame that is a JSON object and no fatal error."""
@@ -74,7 +74,7 @@ class OmniRealtimeClient:
             try:
                 raw = await self._websocket.get_message()
             except ConnectionClosed as closed:
-                raise _ended(closed.reason) from None
+                raise self._ended(closed.reason) from None
             frame = _object(raw)
             if frame is None:
                 log.warning("provider.garbage", size=len(raw))
@@ -83,6 +83,13 @@ class OmniRealtimeClient:
             if failure is not None:
                 raise failure
             return frame
+
+    def _ended(self, reason: CloseReason | None) -> ProviderError:
+        if reason is None:
+            return SessionLost("the provider's connection broke")
+        said = (reason.reason or "")[:_SAID]
+        failure = self._dialect.failure({"close": {"code": int(reason.code), "reason": said}})
+        return failure or _closed(int(reason.code), said)
 
 
 @asynccontextmanager
@@ -108,12 +115,10 @@ def _object(raw: str | bytes) -> dict[str, Any] | None:
     return frame if isinstance(frame, dict) else None
 
 
-def _ended(reason: CloseReason | None) -> ProviderError:
-    """Providers close with 1008 for a bad key or a breach of policy, and say which in words only."""
-    if reason is None:
-        return SessionLost("the provider's connection broke")
-    said = f"the provider closed the session with {reason.code} {(reason.reason or '')[:_SAID]}".rstrip()
-    match reason.code:
+def _closed(code: int, reason: str) -> ProviderError:
+    """What a close means where the dialect has no opinion: 1008 is for a bad key or a breach of policy."""
+    said = f"the provider closed the session with {code} {reason}".rstrip()
+    match code:
         case 1008:
             return PolicyViolation(said)
         case 3000 | 4001 | 4401:

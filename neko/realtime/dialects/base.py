@@ -52,5 +52,8 @@ class Dialect(Protocol):
         ...
 
     def failure(self, frame: Mapping[str, Any]) -> ProviderError | None:
-        """The error in a frame when it ends the session."""
+        """The error in a frame when it ends the session.
+
+        A close is asked about as well, as `{"close": {"code": 1008, "reason": "…"}}`; None means what it usually does.
+        """
         ...
