@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 from attrs import define
 
@@ -18,6 +19,9 @@ from neko.nurseries.ports import Ports
 from neko.protocol.client import AudioFraming
 from neko.testing.fake_model import FakeModels, FakeModelSession
 from neko.testing.person import Person, open_person
+
+# The default writes the values of all variables with a traceback: megabytes for one bug in a nursery.
+structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
 
 CHARACTERS = """
 [session]
