@@ -10,6 +10,8 @@ from typing import Any
 
 import pybase64
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.gemini import GeminiDialect
@@ -407,3 +409,56 @@ def test_an_error_frame_ends_the_session() -> None:
     error = {"error": {"code": 429, "message": "Resource has been exhausted.", "status": "RESOURCE_EXHAUSTED"}}
     assert type(GeminiDialect().failure(error)) is RateLimited
     assert GeminiDialect().failure({"serverContent": {}}) is None
+
+
+# --- whatever comes ---------------------------------------------------------------------------------------------
+
+FRAMES = [
+    heard("Hm. "),
+    words("Well. "),
+    sound(),
+    INTERRUPTED,
+    GENERATED,
+    COMPLETE,
+    {"toolCall": {"functionCalls": [{"id": "c1", "name": "weather", "args": {}}]}},
+]
+COMMANDS = [Hear(PCM), Say("Hello?", "q"), GoOn(), ToolResult("c1", "weather", "{}")]
+
+
+@given(st.lists(st.sampled_from([*FRAMES, *COMMANDS, "cut"]), max_size=30))
+def test_replies_and_utterances_are_whole_whatever_comes(
+    steps: list[Frame | ModelCommand | str],
+) -> None:
+    played, running, over, speaking, told = Played(), None, set[str](), False, ""
+    for step in steps:
+        if step == "cut" and running is not None:
+            played.writes(Interrupt(running, running, running=True, heard_ms=0, heard_text=""))
+        elif isinstance(step, Hear | Say | GoOn | ToolResult):
+            played.writes(step)
+        for event in played.reads(step) if isinstance(step, dict) else ():
+            match event:
+                case ReplyStarted(reply):
+                    assert running is None
+                    assert reply not in over
+                    running = reply
+                case TextDelta(reply) | AudioDelta(reply):
+                    assert reply == running
+                case ReplyDone(reply):
+                    assert reply == running
+                    over.add(reply)
+                    running = None
+                case SpeechStarted():
+                    assert not speaking
+                    speaking = True
+                case SpeechStopped():
+                    assert speaking
+                    speaking = False
+                case UserSaid(text):
+                    told += text
+                case _:
+                    assert isinstance(event, ToolCalled)
+    # What was heard is told, whole and once, with the next answer at the latest.
+    played.writes(GoOn())
+    for event in played.reads(COMPLETE, COMPLETE, sound(), COMPLETE):
+        told += event.text if isinstance(event, UserSaid) else ""
+    assert told.count("Hm.") == steps.count(heard("Hm. "))

@@ -149,7 +149,7 @@ class GeminiReading:
         if self._reply is None:
             yield from self._begin()
         for call in calls:
-            yield ToolCalled(str(call["id"]), str(call["name"]), orjson.dumps(call.get("args", {})).decode())
+            yield ToolCalled(call["id"], call["name"], orjson.dumps(call.get("args", {})).decode())
         yield from self._end(ReplyStatus.COMPLETED)
 
     @property
