@@ -17,6 +17,7 @@ from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import DEFAULT_VOICE
 from neko.realtime.dialects.realtime import create, message
 from neko.realtime.dialects.replies import Replies
+from neko.realtime.dialects.told import with_lines
 from neko.realtime.errors import ProviderError
 from neko.realtime.session import (
     AudioDelta,
@@ -40,7 +41,6 @@ from neko.realtime.session import (
 )
 
 BETA_PCM_HZ = 24_000
-SO_FAR = "The conversation until now, which you go on with:"
 UNNAMED = "unnamed"  # where a vendor tells no id; the id is for logs and clients, nobody finds a session by it
 
 
@@ -68,7 +68,7 @@ class BetaDialect:
         """What `session.update` says. All of it, each time: what is left out falls back to the vendor's default."""
         session: dict[str, Any] = {
             "modalities": ["text", "audio"] if self.facts.speaks_hz else ["text"],
-            "instructions": self._instructions(setup),
+            "instructions": with_lines(setup.instructions, self._told),
             "turn_detection": {"type": "server_vad"},
         }
         if setup.voice != DEFAULT_VOICE:
@@ -149,6 +149,8 @@ class BetaDialect:
         events = tuple(self._read(frame))
         for event in events:
             match event:
+                case AudioDelta(reply_id) | TextDelta(reply_id):
+                    self._replies.give(reply_id)
                 case ReplyDone(reply_id):
                     self._replies.end(reply_id)
                 case Complaint():
@@ -162,11 +164,6 @@ class BetaDialect:
 
     def update(self) -> dict[str, Any]:
         return {"type": "session.update", "session": self.session(self._setup)}
-
-    def _instructions(self, setup: Setup) -> str:
-        if not self._told:
-            return setup.instructions
-        return "\n".join([setup.instructions, "", SO_FAR, *map(_told, self._told)])
 
     def _items(self, lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
         for line in lines:
@@ -201,7 +198,3 @@ class BetaDialect:
                 yield ReplyStarted(reply, self._replies.begin(reply))
             case _:
                 yield from realtime.read(frame, self.harmless)
-
-
-def _told(line: Line) -> str:
-    return line.text if line.role == "system" else f"{line.role}: {line.text}"

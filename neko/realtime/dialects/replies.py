@@ -22,8 +22,8 @@ class Replies:
         return self._running or len(self._asked) > self._cancelled
 
     def running(self, reply_id: str) -> bool:
-        """It was not cancelled, and is not over as far as is known."""
-        return self._running or reply_id != self._latest
+        """It is being given, as far as is known, and was not cancelled."""
+        return self._running and reply_id == self._latest
 
     def ask(self, request_id: str | None) -> None:
         self._asked.append(request_id)
@@ -38,9 +38,13 @@ class Replies:
         self._cancelled = max(0, self._cancelled - 1)
         return self._asked.popleft() if self._asked else None
 
-    def end(self, reply_id: str) -> None:
+    def give(self, reply_id: str) -> None:
+        """A part of it came; a vendor may have kept its beginning to itself."""
         if reply_id != self._latest:
-            self.begin(reply_id)  # without a word
+            self.begin(reply_id)
+
+    def end(self, reply_id: str) -> None:
+        self.give(reply_id)
         self._running = False
 
     def refused(self) -> None:
