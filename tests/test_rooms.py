@@ -11,7 +11,7 @@ ROOMS = {
     "protocol": ["codec", "client", "server", "stream", "realtime"],
     "config": ["manager", "read", "find"],
     "conversation": ["emotion", "heard", "history", "phrases"],
-    "audio": ["pcm", "resample"],
+    "audio": ["pcm", "resample", "ledger", "given"],
 }
 
 

@@ -2,59 +2,136 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
+from neko.audio.ledger import Heard, Ledger
 from neko.audio.pcm import bytes_for, duration_ms
 
 LEAD_MS = 1_000  # kept while nobody speaks: voice detection begins an utterance 300 ms back and tells it a little later
-UTTERANCE_MS = 60_000  # kept of one utterance; no provider listens longer without a commit
+UNTOLD_MS = 15_000  # kept where nobody tells that somebody speaks: few say more at a stretch without an answer
+UTTERANCE_MS = 60_000  # kept of what was not answered; no provider listens longer without a commit
+
+
+class Person(Enum):
+    """What is known of the person."""
+
+    QUIET = auto()
+    SPEAKING = auto()
+    CARRIED = auto()  # spoke to the session before; what this one makes of it is not known yet
 
 
 class Given:
     """What another session must be given so that no word is lost when this one ends now.
 
-    Positions are milliseconds of the sound given to this session, from its first sample: providers count so.
+    Positions are milliseconds of the sound given to this session, from its first sample: providers count so. What is
+    given leaves in one of four ways, and only then is entered in the ledger: a reply answers it, it was quiet and
+    grows old, it is handed over to another session (which enters it), or the session ends.
     """
 
-    def __init__(self, hz: int) -> None:
+    def __init__(self, hz: int, ledger: Ledger | None = None, *, tells_speech: bool = True) -> None:
         self.hz = hz
-        self.lost_ms = 0.0  # of an utterance, because it was longer than any that is kept
+        self._ledger = ledger or Ledger()
+        self._tells_speech = tells_speech
+        self._most = bytes_for(UTTERANCE_MS, hz)
+        self._untold_size = bytes_for(UNTOLD_MS, hz)
+        self._lead_size = bytes_for(LEAD_MS, hz) if tells_speech else self._untold_size
+        self._person = Person.QUIET
+        self._too_long = 0  # bytes of what was not answered that are not kept any more
         self._committed = bytearray()
         self._sound = bytearray()
-        self._dropped = 0  # bytes before those
-        self._speaking = False
+        self._carried = 0  # bytes of that, its oldest, that another session held before
+        self._before = 0  # bytes before those
 
     def add(self, pcm: bytes) -> None:
         self._sound += pcm
-        excess = len(self._sound) - bytes_for(UTTERANCE_MS if self._speaking else LEAD_MS, self.hz)
-        if excess > 0:
-            self._drop(excess)
-            self.lost_ms += duration_ms(excess, self.hz) if self._speaking else 0.0
+        self._bound()
+
+    def carry(self, pcm: bytes, *, wanted: bool) -> None:
+        """What another session held, first of all; until this one is heard of, nothing of it is taken for quiet."""
+        self._sound += pcm
+        if wanted or len(self._sound) > self._lead_size:
+            self._carried = len(self._sound)
+        if wanted:
+            self._person = Person.CARRIED
+        self._bound()
 
     def began(self) -> None:
         """The person speaks: everything counts from the lead on."""
-        self._speaking = True
+        self._person = Person.SPEAKING
 
     def ended(self, at_ms: float | None) -> None:
         """The session has the utterance up to here; without a position, all that was given."""
-        self._speaking = False
-        end = self._dropped + len(self._sound) if at_ms is None else bytes_for(at_ms, self.hz)
-        size = min(max(0, end - self._dropped), len(self._sound))
-        self._committed += self._sound[:size]
-        self._drop(size)
+        self._person = Person.QUIET
+        end = self._before + len(self._sound) if at_ms is None else bytes_for(at_ms, self.hz)
+        self._committed += self._take(end - self._before)
+        self._bound()
 
     def answered(self) -> None:
         """What the session has of the person is words by now, or a reply."""
+        if not self._tells_speech:
+            self.ended(None)
+        self._enter(Heard.UTTERANCE, len(self._committed))
         self._committed.clear()
+        if self._person is Person.QUIET:
+            self._enter(Heard.UTTERANCE, self._too_long)
+            self._too_long = 0
+
+    def hand_over(self) -> None:
+        """Another session has been given `pcm`: its fate is entered there, and here only that of what was too long."""
+        self._enter(Heard.TOO_LONG, self._too_long)
+        self._forget()
+
+    def end(self) -> None:
+        """The session ends, and no other takes its place."""
+        quiet = 0 if self._person is Person.SPEAKING else len(self._sound) - self._carried
+        self._enter(Heard.QUIET, quiet)
+        self._enter(Heard.ENDED, self._too_long + self.held - quiet)
+        self._forget()
 
     @property
     def wanted(self) -> bool:
         """Somebody is speaking, or has spoken and not been answered."""
-        return self._speaking or bool(self._committed)
+        return self._person is not Person.QUIET or bool(self._committed)
 
     @property
     def pcm(self) -> bytes:
-        """An utterance that was not answered, and what was given since; at rest the last second."""
+        """An utterance that was not answered, and what was given since; at rest the lead."""
         return bytes(self._committed + self._sound)
 
-    def _drop(self, size: int) -> None:
-        del self._sound[:size]
-        self._dropped += size
+    @property
+    def held(self) -> int:
+        """How many bytes `pcm` has."""
+        return len(self._committed) + len(self._sound)
+
+    @property
+    def lost_ms(self) -> float:
+        """So much of what was not answered is lost if another session takes over."""
+        return duration_ms(self._too_long, self.hz) if self._too_long else 0.0
+
+    def _bound(self) -> None:
+        if len(self._sound) - self._carried > self._untold_size and self._person is not Person.SPEAKING:
+            # The session has heard what was carried, long enough to have said that somebody spoke in it.
+            self._carried, self._person = 0, Person.QUIET
+        if self._person is Person.QUIET and not self._carried:
+            self._enter(Heard.QUIET, len(self._take(len(self._sound) - self._lead_size)))
+        excess = max(0, self.held - self._most)
+        oldest = min(excess, len(self._committed))
+        del self._committed[:oldest]
+        self._take(excess - oldest)
+        self._too_long += excess
+
+    def _take(self, size: int) -> bytearray:
+        """The oldest of the sound; nothing for a size below 0."""
+        taken = self._sound[: max(0, size)]
+        del self._sound[: len(taken)]
+        self._before += len(taken)
+        self._carried = max(0, self._carried - len(taken))
+        return taken
+
+    def _enter(self, fate: Heard, size: int) -> None:
+        self._ledger.heard(fate, size, self.hz)
+
+    def _forget(self) -> None:
+        self._take(len(self._sound))
+        self._committed.clear()
+        self._too_long = 0
