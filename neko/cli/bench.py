@@ -13,6 +13,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from neko.cli.bench_swap import swap
 from neko.cli.failures import Failure, in_one_sentence
 from neko.cli.logs import LogStyle, configure_logs
 from neko.cli.options import log_option
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 @click.group()
 def bench() -> None:
     """Measure this machine against the bars of the project."""
+
+
+bench.add_command(swap)
 
 
 @bench.command()

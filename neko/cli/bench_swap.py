@@ -1,0 +1,162 @@
+"""`neko bench swap`: its options, its table, and what it says about the machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+import trio
+from rich.console import Console
+from rich.table import Table
+
+from neko.bench.errors import NothingMeasured
+from neko.bench.swap import DIALS_MS, Size, measure_swaps
+from neko.bench.swap_pipecat import pipecat_python
+from neko.bench.swap_report import Quantiles, Row, as_json, missed
+from neko.cli.failures import Failure, in_one_sentence
+from neko.cli.logs import LogStyle, configure_logs
+from neko.cli.options import log_option
+from neko.cli.process import run_until_stopped
+from neko.cli.progress import ProgressBars
+from neko.testing.tagged import BLOCK_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from neko.bench.swap_count import Fate
+
+HEADINGS = (
+    "swap",
+    "dial",
+    "server",
+    "n",
+    "person lost / doubled / reordered",
+    "lost per swap",
+    "speech lost / doubled / reordered",
+    "unanswered",
+    "seam",
+    "reason to swapped",
+    "answer after a swap",
+    "answer without",
+    "left open",
+)
+
+
+@click.command(short_help="Replace model sessions under running conversations, and count what it costs.")
+@click.option("--swaps", type=click.IntRange(1), default=200, show_default=True, help="Of each server in each row.")
+@click.option("--conversations", type=click.IntRange(1), default=8, show_default=True, help="At a time per server.")
+@click.option(
+    "--dial",
+    "dials_ms",
+    type=click.IntRange(0),
+    multiple=True,
+    default=DIALS_MS,
+    show_default=True,
+    metavar="MS",
+    help="Handshake of the provider; can be repeated.",
+)
+@click.option("--pipecat/--no-pipecat", default=True, show_default=True, help="Measure pipecat's helper as well.")
+@click.option("--json", "as_json_object", is_flag=True, help="Print the figures as one JSON object.")
+@click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
+@log_option
+def swap(
+    swaps: int,
+    conversations: int,
+    dials_ms: tuple[int, ...],
+    pipecat: bool,
+    as_json_object: bool,
+    markdown: bool,
+    log_style: str,
+) -> None:
+    """Model sessions replaced under running conversations: at a turn's end, by force, and after crashes.
+
+    Provider, server and peers are processes of their own on the loopback interface. The microphone runs all the time
+    and each 10 ms of sound, both ways, carry a number. Per server: blocks of the person's utterances that did not
+    arrive in one committed utterance of one session, or arrived in more than one, or out of order; the same of the
+    replies' speech at the client; the longest silence within a reply that a swap touches (p50 / p99, as all times);
+    the time from the reason to `neko.session_swapped`; the wait for the next answer with and without a swap. "relay"
+    closes the old session before it opens the new one; "pipecat" is its hand-over helper, installed from PyPI into
+    the user's cache folder.
+
+    Exit status 0 when neko's rows reach every bar, 1 otherwise.
+    """
+    style = LogStyle(log_style)
+    configure_logs(style, logging.WARNING)
+    machine = _machine()
+    with in_one_sentence(style), ProgressBars() as progress:
+        python = trio.run(_pipecat) if pipecat else None
+        size = Size(swaps, conversations, dials_ms)
+        rows = run_until_stopped(partial(measure_swaps, on_row=_note, on_progress=progress), size, python)
+    if as_json_object:
+        figures = {"machine": machine, "rows": [as_json(row) for row in rows]}
+        click.echo(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(machine)
+        (_print_markdown if markdown else _print)(rows)
+    not_reached = list(missed(rows))
+    if not_reached:
+        raise Failure(f"not reached: {'; '.join(not_reached)}")
+
+
+async def _pipecat() -> Path | None:
+    try:
+        return await pipecat_python()
+    except NothingMeasured as reason:
+        click.echo(f"without pipecat: {reason}", err=True)
+        return None
+
+
+def _machine() -> str:
+    load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    cores = f"{os.cpu_count()} cores {platform.machine()}"
+    return f"{cores}, {platform.system()} {platform.release()}, Python {platform.python_version()}{load}"
+
+
+def _note(row: Row) -> None:
+    click.echo("  ".join(_cells(row)), err=True)
+
+
+def _print(rows: Sequence[Row]) -> None:
+    table = Table(*HEADINGS, title="milliseconds; times as p50 / p99")
+    for row in rows:
+        table.add_row(*_cells(row))
+    Console().print(table)
+
+
+def _print_markdown(rows: Sequence[Row]) -> None:
+    for cells in (HEADINGS, ["---"] * len(HEADINGS), *map(_cells, rows)):
+        click.echo(f"| {' | '.join(cells)} |")
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.kind,
+        str(row.dial_ms),
+        row.server,
+        str(row.swaps),
+        _fate(row.person),
+        _times(row.person_lost_ms),
+        _fate(row.speech),
+        str(row.unanswered),
+        _times(row.seam_ms),
+        _times(row.swapped_ms),
+        _times(row.answer_after_swap_ms),
+        _times(row.answer_ms),
+        str(row.left_open),
+    ]
+
+
+def _fate(fate: Fate) -> str:
+    return " / ".join(f"{blocks * BLOCK_MS:,}" for blocks in (fate.lost, fate.doubled, fate.reordered))
+
+
+def _times(times: Quantiles) -> str:
+    if times.p50 is None or times.p99 is None:
+        return "–"
+    return f"{times.p50:.0f} / {times.p99:.0f}"
