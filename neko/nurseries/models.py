@@ -45,11 +45,14 @@ class Models:
             raise slot.lost
         return slot
 
-    async def adopt(self, slot: Slot, plan: Plan) -> Slot | None:
-        """A session that another one prepared is ours now, and used if it is one of this plan and still there."""
+    async def adopt(self, slot: Slot, plan: Plan, *, fresh: bool) -> Slot | None:
+        """A session that another one prepared is ours now, and used if it is one of this plan and still there.
+
+        A `fresh` context has no use for one that was told what was said before.
+        """
         self._own(slot)
         slot.listener = self._listener
-        if slot.gone or not slot.plan.same(plan):
+        if fresh or slot.gone or not slot.plan.same(plan):
             slot.scope.cancel()
             return None
         try:

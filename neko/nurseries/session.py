@@ -78,6 +78,7 @@ class Session:
     newest_of: Callable[[Plan], Plan]  # as the configuration wants it now
     callbacks: AgentCallbacks
     inherit: Callable[[], Slot | None]  # what the session before has prepared and not needed
+    fresh: bool = False  # it begins without what was said before
     id: str = field(factory=lambda: f"session_{uuid4().hex[:12]}", init=False)
     resume_token: str = field(factory=lambda: secrets.token_urlsafe(16), init=False, repr=False)
     scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
@@ -313,7 +314,7 @@ class Session:
         try:
             with trio.fail_after(START_WITHIN):
                 inherited = self.inherit()
-                slot = await models.adopt(inherited, self.plan) if inherited else None
+                slot = await models.adopt(inherited, self.plan, fresh=self.fresh) if inherited else None
                 slot = slot or await models.dial(self.plan)
         except ProviderError as error:
             self._failed(error.code, error.details)

@@ -74,6 +74,7 @@ class FakeModels:
     close_s: float = 0.0  # how long the goodbye takes, whatever is cancelled
     refusal: ProviderError | None = None
     sees: bool = True
+    voiced: Facts = VOICED  # what spoken sessions are like
     first_words: tuple[Happening, ...] = ()  # said as soon as somebody listens
     sessions: list[FakeModelSession] = field(factory=list)
     dialling: int = 0
@@ -89,7 +90,7 @@ class FakeModels:
             self.dialling -= 1
         if self.refusal is not None:
             raise self.refusal
-        facts = evolve(VOICED if mode is InputMode.AUDIO else SILENT, sees=self.sees)
+        facts = evolve(self.voiced if mode is InputMode.AUDIO else SILENT, sees=self.sees)
         session = FakeModelSession(f"fake_{len(self.sessions)}", snapshot, mode, facts)
         session.primed += lines
         session.say(*self.first_words)
