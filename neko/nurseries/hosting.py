@@ -7,6 +7,7 @@ from math import inf
 
 import trio
 
+from neko.audio.ledger import Ledger
 from neko.nurseries.inbox import Inbox
 from neko.nurseries.session import Ending, Session
 from neko.nurseries.slot import Slot
@@ -25,8 +26,8 @@ class Hosting:
     `inbox` is what the person says: what comes before a session waits there for it.
     """
 
-    def __init__(self, character: str) -> None:
-        self.inbox = Inbox()
+    def __init__(self, character: str, ledger: Ledger) -> None:
+        self.inbox = Inbox(ledger)
         self._character = character
         self._session: Session | None = None
         self._last: Session | None = None  # the one that was over last
@@ -46,7 +47,7 @@ class Hosting:
     def nobody_spoke(self) -> None:
         """Another client comes: what the one before said to no session is not for the next one's."""
         if self.session is None:
-            self.inbox = Inbox()
+            self._new_inbox()
 
     def begin(self, session: Session) -> None:
         """Has `run` run it; there must be none."""
@@ -101,4 +102,8 @@ class Hosting:
         """The next start is another session, with an inbox of its own."""
         if self._session is session:
             self._session = None
-            self.inbox = Inbox()
+            self._new_inbox()
+
+    def _new_inbox(self) -> None:
+        self.inbox.end()
+        self.inbox = Inbox(self.inbox.ledger)

@@ -6,7 +6,7 @@ from collections import deque
 
 from attrs import define, field, frozen
 
-from neko.audio.pcm import bytes_for, duration_ms
+from neko.audio.ledger import FLICKS_PER_S, Heard, Ledger, bytes_in, flicks
 from neko.conversation.renewal import Reason
 from neko.nurseries.slot import Slot
 from neko.nurseries.waiting import Waiting
@@ -15,7 +15,7 @@ from neko.realtime.errors import ProviderError
 from neko.realtime.session import Interrupt, ToolCalled
 
 BACKLOG = 64  # messages; who types on while so many wait is told that they were not taken
-MIC_BACKLOG_MS = 5_000  # sound that waits; the oldest is dropped and counted, for it is worthless by then
+MIC_BACKLOG_S = 5  # sound that waits; the oldest is dropped and counted, for it is worthless by then
 
 
 @define(eq=False)
@@ -26,13 +26,23 @@ class MicBlock:
     last_at: float = 0.0
     _pcm: bytearray = field(factory=bytearray, repr=False)
 
-    def add(self, pcm: bytes, now: float) -> float:
-        """How many milliseconds of the oldest sound had to go for it."""
+    def add(self, pcm: bytes, now: float) -> None:
         self.last_at = now
         self._pcm += pcm
-        excess = max(0, len(self._pcm) - bytes_for(MIC_BACKLOG_MS, self.sample_rate))
-        del self._pcm[:excess]
-        return duration_ms(excess, self.sample_rate)
+
+    def drop(self, size: int) -> None:
+        """So many bytes of its oldest sound."""
+        del self._pcm[:size]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self._pcm)
+
+    @property
+    def flicks(self) -> int:
+        """How long it lasts."""
+        return flicks(self.size, self.sample_rate)
 
     @property
     def pcm(self) -> bytes:
@@ -92,9 +102,9 @@ Input = MicBlock | TypedText | Picture | News | Cut | Lost | Swap | TurnOver | T
 class Inbox:
     """Any task may put something in, and none waits for that; the one that conducts the session takes it out."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
         self._waiting = Waiting[Input]()
-        self.dropped_ms = 0.0
 
     def hear(self, sound: Microphone, now: float) -> None:
         """Joins the youngest block; what came after that block stays after it."""
@@ -102,7 +112,8 @@ class Inbox:
         if not isinstance(last, MicBlock) or last.sample_rate != sound.sample_rate:
             last = MicBlock(sound.sample_rate)
             self._waiting.put(last)
-        self.dropped_ms += last.add(sound.pcm, now)
+        last.add(sound.pcm, now)
+        self._make_room()
 
     def offer(self, message: TypedText | Picture) -> bool:
         """False, and not taken, while too much waits already. Of pictures only the youngest waits: older are stale."""
@@ -124,4 +135,34 @@ class Inbox:
 
     def heard(self) -> bytes:
         """The sound that nobody has taken yet."""
-        return b"".join(each.pcm for each in self._waiting.items if isinstance(each, MicBlock))
+        return b"".join(each.pcm for each in self._blocks())
+
+    def end(self) -> None:
+        """Nobody takes anything out any more: the sound that waits is nobody's."""
+        for block in self._blocks():
+            self._drop(block, block.size, Heard.ENDED)
+
+    @property
+    def dropped_ms(self) -> float:
+        """Of the character's sound, so much until now, because too much waited."""
+        return float(self.ledger.heard_ms[Heard.BACKLOG])
+
+    def _make_room(self) -> None:
+        """The bound is for all blocks together: a client that changes its rate all the time begins many."""
+        blocks = self._blocks()
+        excess = sum(block.flicks for block in blocks) - MIC_BACKLOG_S * FLICKS_PER_S
+        for block in blocks:
+            if excess <= 0:
+                return
+            size = min(block.size, bytes_in(excess, block.sample_rate))
+            excess -= flicks(size, block.sample_rate)
+            self._drop(block, size, Heard.BACKLOG)
+
+    def _drop(self, block: MicBlock, size: int, fate: Heard) -> None:
+        self.ledger.heard(fate, size, block.sample_rate)
+        block.drop(size)
+        if not block.size:
+            self._waiting.items.remove(block)
+
+    def _blocks(self) -> list[MicBlock]:
+        return [each for each in self._waiting.items if isinstance(each, MicBlock)]

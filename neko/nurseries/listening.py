@@ -75,7 +75,7 @@ class Listening:
         if not self.turns.knows(piece.reply_id):
             # Some providers forget to say that a reply begins.
             self._reply(slot, piece.reply_id, None)
-        await self.turns.feed(piece)
+        await self.turns.feed(slot, piece)
 
     def _reply(self, slot: Slot, reply_id: str, request_id: str | None) -> None:
         if not self.turns.knows(reply_id):

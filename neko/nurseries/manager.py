@@ -9,6 +9,7 @@ import trio
 from attrs import evolve
 from trio_websocket import WebSocketConnection
 
+from neko.audio.ledger import Ledger
 from neko.config.errors import ConfigError, UnknownCharacter
 from neko.config.manager import ConfigManager
 from neko.conversation.callbacks import AgentCallbacks
@@ -55,8 +56,9 @@ class LLMSessionManager:
         self._config = config
         self._ports = ports
         self._duty = Duty.OPEN
-        self._hosting = Hosting(lanlan_name)
-        self._reception = Reception()
+        self.ledger = Ledger()
+        self._hosting = Hosting(lanlan_name, self.ledger)
+        self._reception = Reception(self.ledger)
         self._told_deaf: Session | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

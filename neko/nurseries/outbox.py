@@ -7,8 +7,10 @@ from collections import deque
 import trio
 from attrs import define, field, frozen
 
+from neko.audio.ledger import Ledger, Spoken
 from neko.nurseries.waiting import Waiting
 from neko.protocol.client import AudioFraming
+from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import AudioChunk, Emotion, Pong, ReplyText, ServerMessage, Translation
 
 BACKLOG = 256  # messages; 10 s of 40 ms chunks for a slow client, then it holds the reply back; nothing is dropped
@@ -39,7 +41,8 @@ class Outbox:
     Numbers are given when a message leaves, so that they have no gaps whatever was interrupted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
         self._waiting = Waiting[ServerMessage | Goodbye]()
         self._silenced: deque[str] = deque(maxlen=REMEMBERED)
         self._closed = False
@@ -49,26 +52,43 @@ class Outbox:
 
     def post(self, message: ServerMessage | Goodbye) -> None:
         """For what happens once: never waits, so that deciding it and telling it are one step."""
-        if not self._closed and _turn_of(message) not in self._silenced:
+        if self._closed:
+            self._enter(Spoken.DROPPED, message)
+        else:
             self._waiting.put(message)
 
     async def send(self, message: ServerMessage) -> None:
         """For what comes in streams: waits while the client is slow, and no longer than somebody may read it."""
-        while len(self._waiting.items) >= BACKLOG and not self._closed:
-            await self._waiting.change()
-        self.post(message)
+        try:
+            while len(self._waiting.items) >= BACKLOG and not self._closed:
+                await self._waiting.change()
+        except trio.Cancelled:
+            self._enter(Spoken.CUT, message)
+            raise
+        if _turn_of(message) in self._silenced:
+            self._enter(Spoken.CUT, message)
+        else:
+            self.post(message)
         await trio.lowlevel.checkpoint()
 
-    def silence(self, turn_id: str) -> None:
-        """Nothing of this turn but its end goes out from now on, not even what waits here already."""
+    def silence(self, turn_id: str) -> list[AudioChunk]:
+        """Takes back what waits here of this turn, and lets nothing more of it be sent; its sound, oldest first.
+
+        What is posted still goes out: the turn's end, and a last piece of sound that fades. Whoever takes sound back
+        enters in the ledger what of it is not posted again.
+        """
         self._silenced.append(turn_id)
         waiting = self._waiting
+        taken = [each for each in waiting.items if isinstance(each, AudioChunk) and each.turn_id == turn_id]
         waiting.items = deque(message for message in waiting.items if _turn_of(message) != turn_id)
         waiting.wake()
+        return taken
 
     def close(self) -> None:
         """Nobody will read this again."""
         self._closed = True
+        for message in self._waiting.items:
+            self._enter(Spoken.DROPPED, message)
         self._waiting.items.clear()
         self._waiting.wake()
 
@@ -95,6 +115,7 @@ class Outbox:
         if isinstance(message, Pong):
             return self._seq
         self._seq += 1
+        self._enter(Spoken.SENT, message)
         self._sent.append((self._seq, message))
         self._sent_bytes += _size(message)
         while self._sent_bytes > REPLAY_BYTES:
@@ -107,6 +128,10 @@ class Outbox:
         if not oldest - 1 <= after <= self._seq:
             return None
         return deque(entry for entry in self._sent if entry[0] > after)
+
+    def _enter(self, fate: Spoken, message: ServerMessage | Goodbye) -> None:
+        if isinstance(message, AudioChunk):
+            self.ledger.spoken(fate, len(message.pcm), SPEECH_HZ)
 
 
 @define(eq=False)

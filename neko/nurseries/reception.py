@@ -9,6 +9,7 @@ import trio
 from attrs import define, field
 from trio_websocket import WebSocketConnection
 
+from neko.audio.ledger import Ledger
 from neko.nurseries.outbox import Farewell, Outbox, Subscription
 from neko.nurseries.session import Session
 from neko.protocol.client import AudioFraming
@@ -27,9 +28,13 @@ class Reception:
     until then the session waits as if nobody had come.
     """
 
-    outbox: Outbox = field(factory=Outbox)
+    ledger: Ledger
+    outbox: Outbox = field(init=False)
     client: Subscription | None = None
     websocket: WebSocketConnection | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.outbox = Outbox(self.ledger)
 
     def attach(self, websocket: WebSocketConnection, framing: AudioFraming, session: Session | None) -> Subscription:
         """The character is this client's now; whoever had it is told so and closed."""
@@ -39,7 +44,7 @@ class Reception:
                 _wait_for_client(session)
         if session is None:
             self.outbox.close()
-            self.outbox = Outbox()
+            self.outbox = Outbox(self.ledger)
         self.client = Subscription(self.outbox, framing)
         self.websocket = websocket
         if session is None:
@@ -63,7 +68,7 @@ class Reception:
             session.scope.deadline = inf
             return True
         if not client.begun:
-            client.join(Outbox())
+            client.join(Outbox(self.ledger))
             client.begin(after=None)
         return False
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import uuid4
 
 import trio
 from attrs import define, field, frozen
 
+from neko.audio.ledger import Spoken
 from neko.conversation.emotion import EmotionTags, Told
 from neko.conversation.heard import Playout
 from neko.conversation.history import History, Role
@@ -98,13 +100,24 @@ class Telling:
         """Tells what `feed` brings until it ends, once the turn before is over; cancelled by `turn.scope`."""
         try:
             with self.turn.scope, feed:
-                if after is not None:
-                    await after.wait()
-                await self._tell(feed)
-                await self._end()
+                try:
+                    if after is not None:
+                        await after.wait()
+                    await self._tell(feed)
+                    await self._end()
+                finally:
+                    self._count_untold(feed)
         finally:
             self.turn.over.set()
             self.on_told(self.turn.slot)
+
+    def _count_untold(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta]) -> None:
+        """The sound that has arrived and is not told."""
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while True:
+                delta = feed.receive_nowait()
+                if isinstance(delta, AudioDelta):
+                    self.outbox.ledger.spoken(Spoken.CUT, len(delta.pcm), self.turn.slot.speaks_hz)
 
     async def _tell(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta]) -> None:
         sound = Sound(self.turn.speech_id, self.turn.id, self.outbox, self.turn.playout)

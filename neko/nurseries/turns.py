@@ -8,6 +8,7 @@ from collections.abc import Callable
 import trio
 from attrs import define, field, frozen
 
+from neko.audio.ledger import Spoken
 from neko.conversation.history import History, Role
 from neko.nurseries.inbox import Cut
 from neko.nurseries.outbox import Outbox
@@ -15,6 +16,7 @@ from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
 from neko.nurseries.turn import FEED, Telling, Translation, Turn
 from neko.protocol.client import InputMode
+from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import ServerMessage, TurnEnd, UserActivity
 from neko.realtime.session import AudioDelta, ReplyStatus, TextDelta
 
@@ -85,15 +87,17 @@ class Turns:
             return None
         return Translation(self._ports.translate, spoken, wanted)
 
-    async def feed(self, piece: TextDelta | AudioDelta) -> None:
+    async def feed(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
         """A piece of a reply; waits while the telling is behind, drops what comes after the reply's end."""
         channel = self._feeds.get(piece.reply_id)
-        if channel is None:
-            return
         try:
-            await channel.send(piece)
+            if channel is not None:
+                await channel.send(piece)
+                return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._close(piece.reply_id)
+        if isinstance(piece, AudioDelta):
+            self._outbox.ledger.spoken(Spoken.CUT, len(piece.pcm), slot.speaks_hz)
 
     def generated(self, reply_id: str, status: ReplyStatus) -> None:
         """The model says no more of it; what it said is told to its end."""
@@ -139,7 +143,8 @@ class Turns:
         return cut
 
     def _end(self, turn: Turn, now: float) -> None:
-        self._outbox.silence(turn.id)
+        for chunk in self._outbox.silence(turn.id):
+            self._outbox.ledger.spoken(Spoken.CUT, len(chunk.pcm), SPEECH_HZ)
         self._close(turn.reply_id)
         if turn.claim_end():
             self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.session.id)
