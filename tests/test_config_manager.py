@@ -14,6 +14,7 @@ from neko.config import (
     Example,
     OverrideStore,
     ProviderKind,
+    Server,
     SessionPolicy,
     StorageError,
     UnknownCharacter,
@@ -290,7 +291,9 @@ def test_a_reread_file_says_who_came_and_went(manager: ConfigManager) -> None:
 def test_a_reread_file_says_what_needs_a_restart(manager: ConfigManager) -> None:
     text = FILE + '[server]\nport = 1\n[agents]\nsession_pub = "ipc://x"\n'
     assert manager.replace(parse(text, "neko.toml")).restart == ("server", "agents")
-    assert manager.replace(parse(text, "neko.toml")) == NOTHING
+    assert manager.configuration.server == Server(), "what needs a restart does not hold before it"
+    assert manager.replace(parse(text, "neko.toml")).restart == ("server", "agents")
+    assert manager.replace(parse(FILE, "neko.toml")) == NOTHING
 
 
 def test_an_overridden_key_of_the_file_touches_whom_it_changes(manager: ConfigManager) -> None:

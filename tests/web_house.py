@@ -80,6 +80,9 @@ class FakeHouse:
     def change(self, name: str, keys: Mapping[str, object]) -> None:
         self.config.change(name, keys)
 
+    def drop_overrides(self, name: str) -> None:
+        self.config.drop_overrides(name)
+
     def health(self) -> Health:
         return Health(self.state, {"local": "2 characters"})
 

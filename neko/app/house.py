@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import assert_never
 
 import trio
@@ -13,16 +14,15 @@ from trio_websocket import WebSocketConnection
 from neko.app.connect import Adapters
 from neko.app.embedded import Broken, Embedded
 from neko.app.engines import Progress
-from neko.app.voices import require_voice, require_voices
+from neko.app.residents import Residents
+from neko.app.voices import require_voice, require_voices, require_voices_of
 from neko.app.warm import Warm
+from neko.app.watching import Source, watch_configuration
 from neko.config.manager import REQUEST, ConfigManager
-from neko.config.model import Provider, ProviderKind
-from neko.conversation.history import History
-from neko.local.engines import ChatMessage
+from neko.config.model import Configuration, ProviderKind
 from neko.local.server import serve_realtime
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
-from neko.nurseries.recap import recap
 from neko.realtime.errors import NotReady
 from neko.telemetry import get_logger
 from neko.web.house import Health, HealthState
@@ -44,7 +44,7 @@ class House:
         self._drain_asked = trio.Event()
         voices = trio.CapacityLimiter(VOICE_THREADS)
         server = config.configuration.server
-        self.embedded = Embedded(_local_provider(config), _first_prompt(config), voices)
+        self.embedded = Embedded(config, voices)
         adapters = Adapters(
             embedded=self.embedded,
             voices=voices,
@@ -53,7 +53,12 @@ class House:
             environ=os.environ,
         )
         ports = Ports(adapters.connect, adapters.voice)
-        self.managers = {name: LLMSessionManager(name, config, ports) for name in config.names}
+        self.residents = Residents(config, ports)
+        self._waits_for_engines = self.uses_embedded
+
+    @property
+    def managers(self) -> dict[str, LLMSessionManager]:
+        return self.residents.managers
 
     @property
     def uses_embedded(self) -> bool:
@@ -74,7 +79,30 @@ class House:
     def change(self, name: str, keys: Mapping[str, object]) -> None:
         """`ConfigManager.change`, which refuses a voice that does not exist as well."""
         require_voice(self.config.proposed(name, keys), lambda _key: REQUEST)
-        self.config.change(name, keys)
+        with self._telling(name):
+            self.config.change(name, keys)
+
+    def drop_overrides(self, name: str) -> None:
+        """`ConfigManager.drop_overrides`, which refuses a voice that does not exist as well."""
+        require_voice(self.config.said_by_file(name), lambda _key: self.config.source)
+        with self._telling(name):
+            self.config.drop_overrides(name)
+
+    def adopt(self, read: Configuration, source: str, process: trio.Nursery) -> None:
+        """What a re-read file says is in force, all of it or nothing; who moves in or out lives in `process`.
+
+        Raises:
+            ConfigError: an override does not fit it, or a voice does not exist.
+        """
+        require_voices_of(read, source, self.config)
+        change = self.config.replace(read, source)
+        self.residents.follow(change, process)
+        self.want_engines()
+        who = {key: sorted(getattr(change, key)) for key in ("touched", "added", "removed")}
+        log.info("config.read", file=source, **who)
+        restart = [*change.restart, *(["providers.local"] if self.embedded.outdated else [])]
+        if restart:
+            log.warning("config.needs_restart", file=source, sections=restart)
 
     async def serve_local(self, websocket: WebSocketConnection) -> None:
         """The embedded provider, to one client that speaks the Realtime protocol."""
@@ -91,7 +119,9 @@ class House:
             return Health(self._state(HealthState.READY))
         match self.embedded.state:
             case None:
-                return Health(self._state(HealthState.STARTING), {"embedded": "warming up"})
+                # A house that serves others already is not taken out of service for one that joins them.
+                state = HealthState.STARTING if self._waits_for_engines else HealthState.READY
+                return Health(self._state(state), {"embedded": "warming up"})
             case Warm():
                 return Health(self._state(HealthState.READY), {"embedded": "warm"})
             case Broken(why):
@@ -111,13 +141,29 @@ class House:
         await _each_within(DISMISS_WITHIN, [manager.dismiss for manager in self.managers.values()])
         process.cancel()
 
+    @contextmanager
+    def _telling(self, name: str) -> Iterator[None]:
+        """A character that goes on with another snapshot is told."""
+        before = self.config.snapshot(name)
+        yield
+        if self.config.snapshot(name) != before:
+            self.managers[name].config_changed()
+        self.want_engines()
+
+    def want_engines(self) -> None:
+        """The embedded engines are started when some character needs them."""
+        if self.uses_embedded:
+            self.embedded.want()
+
     def _state(self, otherwise: HealthState) -> HealthState:
         return HealthState.DRAINING if self._drain_asked.is_set() else otherwise
 
 
 @asynccontextmanager
-async def open_house(config: ConfigManager, *, host: str, port: int, on_progress: Progress) -> AsyncIterator[House]:
-    """A server that listens when the context is entered; its engines warm up behind it.
+async def open_house(
+    config: ConfigManager, *, host: str, port: int, on_progress: Progress, source: Source | None = None
+) -> AsyncIterator[House]:
+    """A server that listens when the context is entered; its engines warm up behind it. It follows what `source` says.
 
     Leaving the context, or `House.drain` once it is done, ends everything. A cancel does so without goodbyes.
 
@@ -129,10 +175,11 @@ async def open_house(config: ConfigManager, *, host: str, port: int, on_progress
     listeners = await open_listeners(host, port)
     house = House(config, f"http://{ANYWHERE.get(host, host)}:{listeners[0].socket.getsockname()[1]}")
     async with trio.open_nursery() as process:
-        if house.uses_embedded:
-            process.start_soon(house.embedded.run, on_progress)
-        for manager in house.managers.values():
-            await process.start(manager.run)
+        house.want_engines()
+        process.start_soon(house.embedded.run, on_progress)
+        await house.residents.move_in(process)
+        if source is not None:
+            process.start_soon(watch_configuration, source, partial(house.adopt, process=process))
         await process.start(serve_web, house, listeners)
         process.start_soon(house.close_when_asked, config.configuration.server.grace_s, process.cancel_scope)
         yield house
@@ -144,17 +191,3 @@ async def _each_within(seconds: float, todo: list[Callable[[], Awaitable[None]]]
         async with trio.open_nursery() as nursery:
             for each in todo:
                 nursery.start_soon(each)
-
-
-def _first_prompt(config: ConfigManager) -> list[ChatMessage]:
-    """What the first character that talks to the embedded provider has to have read."""
-    for name in config.names:
-        snapshot = config.snapshot(name)
-        if ProviderKind.LOCAL in {snapshot.provider.kind, snapshot.text_provider.kind}:
-            lines = [ChatMessage(role=line.role, content=line.text) for line in recap(snapshot, History())]
-            return [ChatMessage(role="system", content=snapshot.character.prompt), *lines]
-    return []
-
-
-def _local_provider(config: ConfigManager) -> Provider:
-    return next(p for p in config.configuration.providers.values() if p.kind is ProviderKind.LOCAL)

@@ -9,8 +9,8 @@ from neko.app.engines import SCRIPTED
 from neko.config.errors import ConfigError, shown, suggestion
 from neko.config.explain import dotted
 from neko.config.manager import ConfigManager
-from neko.config.model import ProviderKind
-from neko.config.snapshot import Snapshot
+from neko.config.model import Configuration, ProviderKind
+from neko.config.snapshot import Snapshot, take_snapshot
 from neko.tts.errors import UnknownVoice, UnknownWorker, VoiceMissing
 from neko.tts.worker import get_tts_worker
 
@@ -26,6 +26,18 @@ def require_voices(config: ConfigManager) -> None:
     """Raises ConfigError for the first character whose `tts` or `voice` does not exist."""
     for name in config.names:
         require_voice(config.snapshot(name), partial(config.origin, name))
+
+
+def require_voices_of(read: Configuration, source: str, config: ConfigManager) -> None:
+    """The same, of what a re-read file would put in force."""
+    foreseen = config.foreseen(read)
+
+    def origin(name: str, key: str) -> str:
+        says, holds = (getattr(each.characters[name], key) for each in (read, foreseen))
+        return source if says == holds else str(config.store.path)
+
+    for name in foreseen.characters:
+        require_voice(take_snapshot(foreseen, name), partial(origin, name))
 
 
 def require_voice(snapshot: Snapshot, origin: Origin) -> None:

@@ -12,7 +12,7 @@ import click
 import trio
 
 from neko.app import House, NotReady, open_house
-from neko.cli.configuration import load_configuration
+from neko.cli.configuration import find_source, load_configuration
 from neko.cli.failures import in_one_sentence
 from neko.cli.logs import LogStyle, configure_logs
 from neko.cli.options import config_option, log_option
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from neko.app.watching import Source
     from neko.config.manager import ConfigManager
 
 
@@ -61,7 +62,8 @@ def serve(
     gets a goodbye. A second Ctrl-C does not wait for that.
     """
     with in_one_sentence(LogStyle(log_style)):
-        config = load_configuration(config_file, AudioFrames(audio_frames) if audio_frames else None)
+        frames = AudioFrames(audio_frames) if audio_frames else None
+        config = load_configuration(config_file, frames)
         configure_logs(LogStyle(log_style), logging.INFO)
         server = config.configuration.server
         serving = partial(
@@ -69,17 +71,18 @@ def serve(
             host=server.host if host is None else host,
             port=server.port if port is None else port,
             open_page=open_page,
+            source=find_source(config_file, frames),
         )
         trio.run(serving, config)
 
 
-async def _serve(config: ConfigManager, *, host: str, port: int, open_page: bool) -> None:
+async def _serve(config: ConfigManager, *, host: str, port: int, open_page: bool, source: Source) -> None:
     with trio.open_signal_receiver(*STOPPING) as signals, ProgressBars() as bars:
         async with trio.open_nursery() as process:
             # The next signal does the last of these; before somebody can be connected there is nothing to drain.
             stops: list[Callable[[], None]] = [process.cancel_scope.cancel]
             process.start_soon(_obey, signals, stops)
-            async with open_house(config, host=host, port=port, on_progress=bars) as house:
+            async with open_house(config, host=host, port=port, on_progress=bars, source=source) as house:
                 stops.append(partial(_drain, house))
                 click.echo(f"neko listens at {house.url}")
                 await _attend(house, open_page=open_page)

@@ -27,8 +27,12 @@ def find_configuration(explicit: Path | None, environ: Mapping[str, str]) -> Pat
         return _existing(explicit, "--config")
     if named := environ.get("NEKO_CONFIG"):
         return _existing(Path(named), "$NEKO_CONFIG")
-    places = (Path(FILE), platformdirs.user_config_path("neko", appauthor=False) / FILE)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in usual_places() if place.is_file()), None)
+
+
+def usual_places() -> tuple[Path, ...]:
+    """Where a file is taken from that nobody has named, the first before the others."""
+    return Path(FILE), platformdirs.user_config_path("neko", appauthor=False) / FILE
 
 
 def data_folder(server: Server, environ: Mapping[str, str]) -> Path:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = get_logger("config")
 
+RESTART = ("server", "agents")  # sections that hold from the start of the process to its end
 REQUEST = "request"  # what a ConfigError names instead of a file when a change over the API is refused
 
 
@@ -28,7 +29,8 @@ REQUEST = "request"  # what a ConfigError names instead of a file when a change 
 class Change:
     """What a re-read file means for what is running.
 
-    `touched` are the characters that go on with another snapshot, `restart` the sections that only a restart applies.
+    `touched` are the characters that go on with another snapshot, `restart` the sections in which the file says
+    something else than what holds until a restart.
     """
 
     touched: frozenset[str]
@@ -70,6 +72,11 @@ class ConfigManager:
     def store(self) -> OverrideStore:
         """Where the overrides are kept."""
         return self._store
+
+    @property
+    def source(self) -> str:
+        """What the file's own part of it was read from."""
+        return self._source
 
     def origin(self, name: str, key: str) -> str:
         """What says a character's key: the file, or the overrides that lie over it."""
@@ -124,11 +131,27 @@ class ConfigManager:
         self._adopt(self._file, rest, str(self._store.path))
         return self._character(name)
 
-    def replace(self, configuration: Configuration) -> Change:
-        """Take over a re-read file. ConfigError when an override that is still valid does not fit it."""
+    def said_by_file(self, name: str) -> Snapshot:
+        """What `drop_overrides` would put in force; nothing is changed."""
+        self._character(name)
+        changed = {**self._configuration.characters, name: self._file.characters[name]}
+        return take_snapshot(evolve(self._configuration, characters=changed), name)
+
+    def foreseen(self, configuration: Configuration) -> Configuration:
+        """What `replace` would put in force; nothing is changed. ConfigError as there."""
+        return overlay(configuration, still_valid(self._overrides, configuration), str(self._store.path))
+
+    def replace(self, configuration: Configuration, source: str | None = None) -> Change:
+        """Take over a re-read file, except what needs a restart. `source` is where it stands, when that is elsewhere.
+
+        ConfigError, and nothing is changed, when an override that is still valid does not fit it.
+        """
         before = self._configuration
-        self._adopt_file(configuration)
-        return _compare(before, self._configuration)
+        held = {section: getattr(before, section) for section in RESTART}
+        restart = tuple(section for section in RESTART if getattr(configuration, section) != held[section])
+        self._adopt_file(evolve(configuration, **held))
+        self._source = source or self._source
+        return _compare(before, self._configuration, restart)
 
     def _adopt_file(self, file: Configuration) -> None:
         before, kept = self._overrides, still_valid(self._overrides, file)
@@ -150,11 +173,11 @@ class ConfigManager:
         return self._configuration.characters[name]
 
 
-def _compare(before: Configuration, after: Configuration) -> Change:
+def _compare(before: Configuration, after: Configuration, restart: tuple[str, ...]) -> Change:
     old, new = frozenset(before.characters), frozenset(after.characters)
     return Change(
         touched=frozenset(name for name in old & new if take_snapshot(before, name) != take_snapshot(after, name)),
         added=new - old,
         removed=old - new,
-        restart=tuple(s for s in ("server", "agents") if getattr(before, s) != getattr(after, s)),
+        restart=restart,
     )

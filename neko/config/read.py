@@ -25,14 +25,18 @@ BUILT_IN = "built-in configuration"
 
 def read_configuration(path: Path) -> Configuration:
     """The configuration in a file; ConfigError also when it cannot be read."""
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """What stands in a file; ConfigError when it cannot be read."""
     try:
         # Windows editors put a byte order mark in front, which TOML does not know.
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(str(path), f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(str(path), f"not UTF-8 at byte {error.start}") from error
-    return parse(text, str(path))
 
 
 def parse(text: str, where: str) -> Configuration:

@@ -43,6 +43,9 @@ class House(Protocol):
     def change(self, name: str, keys: Mapping[str, object]) -> None:
         """Changes a character for good. Raises ConfigError or StorageError, and nothing is changed."""
 
+    def drop_overrides(self, name: str) -> None:
+        """Back to what the file says about a character. Raises as `change` does."""
+
     @property
     def serve_local(self) -> Callable[[WebSocketConnection], Awaitable[None]]:
         """Serves the embedded provider on an accepted `/v1/realtime?model=local` socket until it ends."""

@@ -68,7 +68,7 @@ class Rest:
 
     async def drop_overrides(self, request: Request) -> Json:
         name = request.path_params["name"]
-        self.house.config.drop_overrides(name)
+        self.house.drop_overrides(name)
         return Json(self.house.config.describe(name))
 
     async def history(self, request: Request) -> Json:

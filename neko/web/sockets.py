@@ -157,6 +157,10 @@ def _largest(welcome: Welcome) -> int:
 
 async def _serve(house: House, welcome: Welcome, websocket: WebSocketConnection) -> None:
     match welcome:
+        case Talk(manager) if house.managers.get(manager.lanlan_name) is not manager:
+            # It moved out while the handshake went on.
+            name = manager.lanlan_name
+            await _serve(house, _for_character(house, name, known=True, crowded=False), websocket)
         case Talk(manager):
             framing = AudioFraming(house.config.configuration.server.audio_frames)
             await serve_connection(websocket, manager, framing)
