@@ -109,6 +109,8 @@ def test_the_setup_says_what_the_session_is_to_be() -> None:
     assert (first, last) == ("You are Mimi.", "It is Monday.")
     assert '"ja"' in language
     assert setup["inputAudioTranscription"] == setup["outputAudioTranscription"] == {}
+    [history, _] = played.writes(Hear(PCM))
+    assert [turn["parts"][0]["text"] for turn in history["clientContent"]["turns"]] == ["Hi", "Hello you!"]
     assert setup["tools"] == [
         {
             "functionDeclarations": [
@@ -284,6 +286,71 @@ def test_the_late_end_of_a_reply_s_words_begins_no_other() -> None:
     two = played.reply(2)
     played.writes(Say("And?"))
     assert played.reads(words("Well."), COMPLETE) == [ReplyStarted(two), TextDelta(two, "Well."), ReplyDone(two, DONE)]
+
+
+def test_the_late_end_of_a_reply_s_words_is_not_the_begin_of_the_next() -> None:
+    played = Played()
+    two = played.reply(2)
+    played.reads(sound(), COMPLETE, words(" late"))
+    assert played.reads(heard("And?"), sound(), COMPLETE, sound())[1:-2] == [
+        SpeechStopped(),
+        UserSaid("And?"),
+        ReplyStarted(two),
+        AudioDelta(two, two, PCM),
+        ReplyDone(two, DONE),
+    ]
+
+
+def test_words_that_lag_behind_their_sound_stay_with_their_reply() -> None:
+    played = Played()
+    one = played.reply(1)
+    assert played.reads(sound(), heard("Hello"), GENERATED, words("Hi."), COMPLETE)[2:] == [
+        TextDelta(one, "Hi."),
+        UserSaid("Hello"),
+        ReplyDone(one, DONE),
+    ]
+
+
+def test_held_words_and_a_request_are_used_once() -> None:
+    played = Played()
+    one, two = played.reply(1), played.reply(2)
+    assert played.reads(words("Hi."), sound(), COMPLETE)[1] == TextDelta(one, "Hi.")
+    assert played.reads(sound(), COMPLETE) == [ReplyStarted(two), AudioDelta(two, two, PCM), ReplyDone(two, DONE)]
+    played.writes(Say("And?", "q1"))
+    played.reads(sound(), COMPLETE)
+    assert played.reads(COMPLETE) == []
+    assert played.reads(sound())[0] == ReplyStarted(played.reply(4))
+
+
+def test_speech_is_told_once_when_its_words_come_before_the_interruption() -> None:
+    played = Played()
+    played.reads(sound(), GENERATED)
+    assert played.reads(heard("Stop"), INTERRUPTED, heard("!")) == [
+        SpeechStarted(),
+        ReplyDone(played.reply(1), CANCELLED),
+    ]
+
+
+def test_after_an_interrupted_turn_is_complete_nothing_is_dropped() -> None:
+    played = Played()
+    played.reads(sound(), INTERRUPTED)
+    assert played.reads(sound()) == []
+    assert played.reads(COMPLETE, sound())[-2:] == [
+        ReplyStarted(played.reply(2)),
+        AudioDelta(played.reply(2), played.reply(2), PCM),
+    ]
+
+
+def test_silence_is_an_answer_to_a_tool_as_well() -> None:
+    played = Played()
+    played.reads(sound(), INTERRUPTED, heard("Rain?"), {"toolCall": {"functionCalls": [{"id": "c1", "name": "w"}]}})
+    played.writes(ToolResult("c1", "w", "{}"))
+    assert played.reads(COMPLETE) == [ReplyStarted(played.reply(3)), ReplyDone(played.reply(3), DONE)]
+
+
+def test_only_sound_is_played() -> None:
+    picture = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0="}}
+    assert Played().reads(content(modelTurn={"role": "model", "parts": [picture]})) == []
 
 
 def test_typed_words_replace_a_reply_without_pretending_that_somebody_spoke() -> None:
