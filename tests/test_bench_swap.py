@@ -66,9 +66,15 @@ def test_a_block_that_was_cut_out_of_the_sound_is_lost() -> None:
 
 def test_what_two_sessions_heard_is_shared() -> None:
     def hearing(*blocks: int) -> Hearing:
-        return Hearing("neko", True, blocks, ())
+        return Hearing("neko", True, blocks, (), 0)
 
     assert shared(SAID, [hearing(9, 10, 11), hearing(11, 12), hearing(9)]) == 1
+
+
+def test_what_a_session_did_not_answer_is_owed_to_another() -> None:
+    old, new = Hearing("neko", False, WHOLE, (WHOLE,), 0), Hearing("neko", True, WHOLE, (WHOLE,), 1)
+    assert arrived(SAID, old.used) == Fate(lost=10)
+    assert arrived(SAID, (*old.used, *new.used)) == Fate()
 
 
 def test_a_silence_within_a_reply_is_its_longest_stall() -> None:
@@ -78,7 +84,7 @@ def test_a_silence_within_a_reply_is_its_longest_stall() -> None:
 
 
 NONE, FAST = Quantiles(0, None, None), Quantiles(4, 5.0, 9.0)
-REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, FAST, FAST, 0.0, 0)
+REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, FAST, FAST, 0.0, 1.0, 0)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from itertools import count, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 import trio
 from attrs import define, evolve, field, frozen
@@ -20,7 +22,9 @@ from neko.bench.swap_pipecat import pipecat_script
 from neko.bench.swap_play import REASON_MS, Conversation, Kind, Play
 from neko.bench.swap_processes import Child, child
 from neko.bench.swap_report import NEKO, Row, row
-from neko.client import connect
+from neko.client import ClientError, connect
+from neko.client.microphone import FRAME_S
+from neko.telemetry.loop import sample_loop_delay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,6 +56,7 @@ class Lane:
     play: Play
     left: int  # conversations that have not begun
     done: list[Conversation] = field(factory=list)
+    broken: int = 0  # conversations that the server broke off
 
 
 async def measure_swaps(
@@ -122,12 +127,20 @@ async def _measure_cell(play: Play, size: Size, pipecat: Path | None) -> list[Ro
         def upset(block: int) -> None:
             provider.tell(f"drop {block}")
 
-        async with trio.open_nursery() as nursery:
-            for place, (lane, _) in enumerate(product(lanes, range(size.conversations))):
-                nursery.start_soon(_talk, lane, place, take, upset)
+        late_s: list[float] = []
+        async with trio.open_nursery() as sampling:
+            sampling.start_soon(partial(sample_loop_delay, FRAME_S, into=late_s))
+            async with trio.open_nursery() as nursery:
+                for place, (lane, _) in enumerate(product(lanes, range(size.conversations))):
+                    nursery.start_soon(_talk, lane, place, take, upset)
+            sampling.cancel_scope.cancel()
         provider.tell("record")
         hearings = [_hearing(each) for each in orjson.loads(await provider.line())]
-    return [row(lane.server, lane.play, lane.done, hearings) for lane in lanes]
+    late_p99_ms = round(float(np.percentile(late_s, 99)) * 1000, 1)
+    return [
+        evolve(row(lane.server, lane.play, lane.done, hearings), late_p99_ms=late_p99_ms, broken=lane.broken)
+        for lane in lanes
+    ]
 
 
 async def _lanes(
@@ -155,10 +168,13 @@ async def _talk(lane: Lane, place: int, take: Callable[[int], range], upset: Cal
     await trio.sleep(place * STAGGER_S)
     while lane.left > 0:
         lane.left -= 1
-        async with connect(lane.url, f"C{place}") as client:
-            conversation = Conversation(client, lane.play, take, upset)
-            lane.done.append(conversation)
-            await conversation.run()
+        try:
+            async with connect(lane.url, f"C{place}") as client:
+                conversation = Conversation(client, lane.play, take, upset)
+                lane.done.append(conversation)
+                await conversation.run()
+        except* ClientError:
+            lane.broken += 1
 
 
 def _module(name: str) -> list[str]:

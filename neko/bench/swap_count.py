@@ -31,12 +31,22 @@ class Fate:
 
 @frozen
 class Hearing:
-    """What one model session heard: all tagged blocks, and those of each utterance that it committed."""
+    """What one model session heard: all tagged blocks, and those of each utterance that it committed.
+
+    It made use of the utterances that it began to answer, which are the first ones. One that it committed and did not
+    answer, because it was lost or replaced before, is owed to another session: without that it is lost.
+    """
 
     model: str  # that the session was opened with: the benchmark's name for the server that opened it
     open: bool
     blocks: tuple[int, ...]
     utterances: tuple[tuple[int, ...], ...]
+    answered: int
+
+    @property
+    def used(self) -> tuple[tuple[int, ...], ...]:
+        """What counts."""
+        return self.utterances[: self.answered]
 
 
 def committed(pcm: bytes, hz: int, silence_ms: int) -> list[tuple[int, ...]]:
@@ -58,10 +68,10 @@ def committed(pcm: bytes, hz: int, silence_ms: int) -> list[tuple[int, ...]]:
 
 
 def arrived(said: range, utterances: Iterable[Sequence[int]]) -> Fate:
-    """What became of one utterance of the person among the committed ones, of whatever session.
+    """What became of one utterance of the person among those that sessions made use of, whichever sessions these were.
 
-    It has arrived where most of it did. A block that is not there is lost, also when another committed utterance has
-    it: a sentence that is torn in two has not been understood. One that was committed more than once is doubled.
+    It has arrived where most of it did. A block that is not there is lost, also when another utterance has it: a
+    sentence that is torn in two has not been understood. One that was made use of more than once is doubled.
     """
     shares = [[block for block in each if block in said] for each in utterances]
     home = max(shares, key=lambda share: len(set(share)), default=[])

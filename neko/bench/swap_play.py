@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MIC_HZ = 16_000  # what browsers and telephones send; the provider takes 24 kHz, so every sound is resampled
 REASON_MS = 100  # of the utterance have been said when the reason for a swap in the middle of it comes
 REASON_SENT_MS = 120  # and the end of the 20 ms frame in which that block leaves
-PATIENCE_S = 1.5  # beyond dial time and reply; a turn that was not answered by then will not be
+PATIENCE_S = 3.0  # beyond dial time and reply; a turn that was not answered by then will not be
 
 
 class Kind(StrEnum):
@@ -142,11 +142,13 @@ class Conversation:
     async def _give_reason(self, begins: float, said: range) -> None:
         if not self._may_ask():
             return
+        reason_at = begins + REASON_MS / 1000
         match self.play.kind:
             case Kind.TURN:
+                await trio.sleep_until(reason_at)
                 await self._ask(SwapWhen.TURN)
             case Kind.NOW if len(self.turns) > 1:
-                await trio.sleep_until(begins + REASON_MS / 1000)
+                await trio.sleep_until(reason_at)
                 await self._ask(SwapWhen.NOW)
             case Kind.CRASH if len(self.turns) > 1:
                 self._asked += 1

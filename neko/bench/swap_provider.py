@@ -14,6 +14,7 @@ import trio
 
 from neko.bench.swap_count import Hearing, committed
 from neko.testing import Behaviour, Provider, ProviderSession, open_provider
+from neko.testing.tagged import BLOCK_MS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +38,7 @@ async def serve(behaviour: Behaviour) -> None:
                 case [verb] if verb == RECORD:
                     with trio.move_on_after(LEFT_WITHIN_S):
                         await provider.sockets(0)
-                    hearings = [_hearing(session, behaviour.silence_ms or 0) for session in provider.sessions]
+                    hearings = [_hearing(session, behaviour) for session in provider.sessions]
                     click.echo(orjson.dumps([attrs.asdict(hearing) for hearing in hearings]))
         nursery.cancel_scope.cancel()
 
@@ -65,12 +66,14 @@ async def _drop_at(session: ProviderSession, block: int, others: trio.CancelScop
         await session.drop()
 
 
-def _hearing(session: ProviderSession, silence_ms: int) -> Hearing:
+def _hearing(session: ProviderSession, behaviour: Behaviour) -> Hearing:
     return Hearing(
         model=session.handshake.query.get("model", ""),
         open=session.open,
         blocks=tuple(session.tags),
-        utterances=tuple(committed(session.audio, HEARS_HZ, silence_ms)),
+        utterances=tuple(committed(session.audio, HEARS_HZ, behaviour.silence_ms or 0)),
+        # One reply for each, in turn; nobody interrupts them here.
+        answered=-(-len(session.spoke) * BLOCK_MS // behaviour.response_ms),
     )
 
 

@@ -78,17 +78,14 @@ class Line:
             await self._converse(SessionSwapped("requested", "old", "new", 0.0, 0.0, False))
 
     async def _converse(self, news: ServerMessage) -> None:
-        with trio.CancelScope() as self._open:
-            async with dial(f"{self.url}?model={MODEL}", {}) as session:
-                await self._tell(news)
-                self.session = session
-                try:
-                    while True:
-                        await self._take(orjson.loads(await session.get_message()))
-                except ConnectionClosed:
-                    pass
-                finally:
-                    self.session = None
+        async with dial(f"{self.url}?model={MODEL}", {}) as session:
+            await self._tell(news)
+            self.session = session
+            # Inside, so that a break leaves in peace: the closing handshake takes one round trip.
+            with trio.CancelScope() as self._open, suppress(ConnectionClosed):
+                while True:
+                    await self._take(orjson.loads(await session.get_message()))
+            self.session = None
 
     def _break(self) -> None:
         self._due, self.session = False, None

@@ -50,7 +50,7 @@ class Row:
     server: str
     swaps: int  # turns with a swap between the answer before and their own
     turns: int
-    person: Fate  # blocks of utterances, on their way to a committed utterance of any session
+    person: Fate  # blocks of utterances, on their way to an utterance that a session committed and answered
     person_lost_ms: Quantiles  # in each turn with a swap
     speech: Fate  # blocks of replies, on their way to the client; of a turn that was not answered, none
     unanswered: int
@@ -59,6 +59,7 @@ class Row:
     answer_after_swap_ms: Quantiles  # from the end of the utterance to the first speech
     answer_ms: Quantiles  # the same without a swap since the answer before
     given_twice_ms: float  # heard by two sessions, per swap; no fault as long as one of them commits it
+    late_p99_ms: float  # how late the client's own loop woke: above a frame, the machine was too busy for these times
     left_open: int  # sessions without a client, when all clients had left
 
     @property
@@ -68,7 +69,9 @@ class Row:
         return None if after is None or without is None else round(after - without, 1)
 
 
-def row(server: str, play: Play, conversations: Sequence[Conversation], hearings: Sequence[Hearing]) -> Row:
+def row(
+    server: str, play: Play, conversations: Sequence[Conversation], hearings: Sequence[Hearing], late_p99_ms: float
+) -> Row:
     """What came of all conversations with one server in one cell."""
     mine = [hearing for hearing in hearings if hearing.model == server]
     turns = [turn for conversation in conversations for turn in conversation.turns]
@@ -90,6 +93,7 @@ def row(server: str, play: Play, conversations: Sequence[Conversation], hearings
         answer_after_swap_ms=Quantiles.of(_waits(swapped)),
         answer_ms=Quantiles.of(_waits(turn for turn in turns if not turn.after_swap)),
         given_twice_ms=round(twice / max(1, len(swapped)), 1),
+        late_p99_ms=late_p99_ms,
         left_open=sum(1 for hearing in mine if hearing.open),
     )
 
@@ -124,7 +128,7 @@ def _missed(each: Row) -> Iterator[str]:
 
 
 def _utterances(said: range, hearings: Iterable[Hearing]) -> list[tuple[int, ...]]:
-    return [each for hearing in hearings for each in hearing.utterances if any(block in said for block in each)]
+    return [each for hearing in hearings for each in hearing.used if any(block in said for block in each)]
 
 
 def _heard(turn: Turn, play: Play) -> Fate:

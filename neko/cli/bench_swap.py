@@ -36,16 +36,18 @@ HEADINGS = (
     "dial",
     "server",
     "n",
-    "person lost / doubled / reordered",
+    "person: lost, doubled, reordered",
     "lost per swap",
-    "speech lost / doubled / reordered",
-    "unanswered",
+    "speech: lost, doubled, reordered",
+    "no answer",
     "seam",
     "reason to swapped",
-    "answer after a swap",
+    "answer after swap",
     "answer without",
     "left open",
+    "late",
 )
+COLUMNS = 160  # of a table that goes into a file or a pipe, where rich would make do with 80
 
 
 @click.command(short_help="Replace model sessions under running conversations, and count what it costs.")
@@ -78,11 +80,12 @@ def swap(
 
     Provider, server and peers are processes of their own on the loopback interface. The microphone runs all the time
     and each 10 ms of sound, both ways, carry a number. Per server: blocks of the person's utterances that did not
-    arrive in one committed utterance of one session, or arrived in more than one, or out of order; the same of the
+    arrive in one utterance that a session committed and answered, or in more than one, or out of order; the same of the
     replies' speech at the client; the longest silence within a reply that a swap touches (p50 / p99, as all times);
     the time from the reason to `neko.session_swapped`; the wait for the next answer with and without a swap. "relay"
     closes the old session before it opens the new one; "pipecat" is its hand-over helper, installed from PyPI into
-    the user's cache folder.
+    the user's cache folder. "late" is how late the client's own loop woke (p99): above 20 ms the machine was too busy
+    for the times to mean anything.
 
     Exit status 0 when neko's rows reach every bar, 1 otherwise.
     """
@@ -124,9 +127,14 @@ def _note(row: Row) -> None:
 
 def _print(rows: Sequence[Row]) -> None:
     table = Table(*HEADINGS, title="milliseconds; times as p50 / p99")
-    for row in rows:
+    for before, row in zip([None, *rows], rows, strict=False):
+        if before is None or before.kind is not row.kind:
+            table.add_section()
         table.add_row(*_cells(row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=COLUMNS)
+    console.print(table)
 
 
 def _print_markdown(rows: Sequence[Row]) -> None:
@@ -149,6 +157,7 @@ def _cells(row: Row) -> list[str]:
         _times(row.answer_after_swap_ms),
         _times(row.answer_ms),
         str(row.left_open),
+        f"{row.late_p99_ms:.0f}",
     ]
 
 
