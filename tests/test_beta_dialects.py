@@ -85,8 +85,9 @@ async def session(
 
 async def until(client: OmniRealtimeClient, kind: type[ModelEvent]) -> list[ModelEvent]:
     events: list[ModelEvent] = []
-    while not events or not isinstance(events[-1], kind):
-        events.append(await client.receive())
+    with trio.fail_after(10):
+        while not events or not isinstance(events[-1], kind):
+            events.append(await client.receive())
     return events
 
 
@@ -330,11 +331,12 @@ async def test_qwen_is_shown_a_picture_once_it_has_heard_something(autojump_cloc
         await client.send(See("data:image/jpeg;base64,AAAA"))
         await client.send(See(f"data:image/jpeg;base64,{JPEG}"))
         await client.send(Hear(silence(2, 16_000)))
+        await client.send(Hear(silence(2, 16_000)))
         await client.send(See("data:image/jpeg;base64,BBBB"))
         theirs = await provider.session()
         await theirs.received("input_image_buffer.append", 2)
         shown = [event.get("image") for event in theirs.got[1:]]
-        assert shown == [None, JPEG, "BBBB"]
+        assert shown == [None, JPEG, None, "BBBB"]
 
 
 async def test_glm_looks_at_pictures_in_a_mode_of_its_own(autojump_clock: MockClock) -> None:
@@ -464,9 +466,11 @@ async def test_a_silent_vendor_still_answers_pings(kind: str, autojump_clock: Mo
     behaviour = Behaviour(silent_after=3)
     async with open_provider_in_memory(behaviour, DIALECTS[kind]) as provider, session(provider, kind) as client:
         await client.send(Say("Hello?"))
-        with trio.move_on_after(60) as patience:
-            await until(client, ReplyStarted)
-        assert patience.cancelled_caught
+        with trio.move_on_after(60):
+            await listen(client)
+        theirs = await provider.session()
+        assert theirs.open
+        assert "response.create" in [event["type"] for event in theirs.got]
         await client.ping()
 
 

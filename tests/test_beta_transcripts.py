@@ -318,21 +318,44 @@ def test_what_is_understood(kind: type[BetaDialect]) -> None:
         assert list(dialect.read(frame)) == events
 
 
+def begun(reply_id: str) -> Frame:
+    return {"type": "response.created", "response": {"id": reply_id}}
+
+
+def over(reply_id: str) -> Frame:
+    return {"type": "response.done", "response": {"id": reply_id, "status": "cancelled"}}
+
+
+def cut(reply_id: str) -> Interrupt:
+    return Interrupt(reply_id, None, running=True, heard_ms=0, heard_text="")
+
+
 @pytest.mark.parametrize("kind", TOLD)
 def test_only_what_is_being_said_is_cancelled(kind: type[BetaDialect]) -> None:
     dialect = kind()
-    list(dialect.open(SETUP))
-    cut = Interrupt("resp_1", None, running=True, heard_ms=0, heard_text="")
-    dialect.read({"type": "response.created", "response": {"id": "resp_1"}})
-    assert list(dialect.write(cut)) == [CANCEL]
-    assert list(dialect.write(cut)) == []
-    dialect.read({"type": "response.created", "response": {"id": "resp_2"}})
-    assert list(dialect.write(cut)) == []
-    [first, *_] = dialect.write(Say("So?"))
-    assert first == CANCEL
-    [first, *_] = dialect.write(Say("So!"))
-    assert first == CANCEL
-    dialect.read({"type": "response.done", "response": {"id": "resp_2", "status": "cancelled"}})
-    dialect.read({"type": "error", "error": {"code": "odd", "message": "The others are not taken."}})
-    [first, *_] = dialect.write(Say("Oh."))
-    assert first != CANCEL
+    dialect.read(begun("resp_1"))
+    assert list(dialect.write(cut("resp_1"))) == [CANCEL]
+    assert list(dialect.write(cut("resp_1"))) == []
+    dialect.read(begun("resp_2"))
+    assert list(dialect.write(cut("resp_1"))) == []
+    dialect.read({"type": "response.audio_transcript.delta", "response_id": "resp_3", "delta": "unannounced"})
+    assert list(dialect.write(cut("resp_3"))) == [CANCEL]
+    dialect.read(over("resp_3"))
+    assert CANCEL not in list(dialect.write(Say("So?")))
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_words_make_room_for_their_answer(kind: type[BetaDialect]) -> None:
+    dialect = kind()
+    assert CANCEL not in list(dialect.write(Say("One")))
+    assert CANCEL in list(dialect.write(Say("Two")))  # whether the first reply has begun or not
+    dialect.read(begun("resp_1"))
+    dialect.read(over("resp_1"))
+    assert CANCEL in list(dialect.write(Say("Three")))
+    dialect.read(begun("resp_2"))
+    dialect.read(over("resp_2"))
+    dialect.read(begun("resp_3"))
+    assert CANCEL in list(dialect.write(Say("Four")))
+    dialect.read(over("resp_3"))
+    dialect.read({"type": "error", "error": {"code": "odd", "message": "The fourth is not taken."}})
+    assert CANCEL not in list(dialect.write(Say("Five")))
