@@ -17,6 +17,7 @@ from neko.config.store import OverrideStore
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 from neko.protocol.client import AudioFraming
+from neko.telemetry.metrics import Metrics
 from neko.testing.fake_model import FakeModels, FakeModelSession
 from neko.testing.person import Person, open_person
 
@@ -45,6 +46,7 @@ class FakeHouse:
 
     models: FakeModels
     managers: dict[str, LLMSessionManager]
+    metrics: Metrics
 
     def client(
         self, name: str = "Mimi", framing: AudioFraming = AudioFraming.BASE64
@@ -66,5 +68,5 @@ async def house(tmp_path: Path) -> AsyncIterator[FakeHouse]:
     async with trio.open_nursery() as nursery:
         for manager in managers.values():
             await nursery.start(manager.run)
-        yield FakeHouse(models, managers)
+        yield FakeHouse(models, managers, ports.metrics)
         nursery.cancel_scope.cancel()

@@ -15,6 +15,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from neko.config.errors import ConfigError, StorageError, UnknownCharacter
 from neko.config.model import Character, Configuration, Server
 from neko.conversation.history import Role, Utterance
+from neko.telemetry.metrics import Metrics
 from neko.web.house import Health, HealthState
 from neko.web.listener import open_listeners, serve_web
 
@@ -76,6 +77,7 @@ class FakeHouse:
     managers: Any
     state: HealthState = HealthState.READY
     local: list[str | bytes] = field(factory=list)
+    metrics: Metrics = field(factory=Metrics)
 
     def change(self, name: str, keys: Mapping[str, object]) -> None:
         self.config.change(name, keys)

@@ -25,6 +25,7 @@ from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 from neko.realtime.errors import NotReady
 from neko.telemetry import get_logger
+from neko.telemetry.metrics import Metrics
 from neko.web.house import Health, HealthState
 from neko.web.listener import open_listeners, serve_web
 
@@ -52,7 +53,8 @@ class House:
             token=os.environ.get(server.auth_token_env) or None,
             environ=os.environ,
         )
-        ports = Ports(adapters.connect, adapters.voice)
+        self.metrics = Metrics()
+        ports = Ports(adapters.connect, adapters.voice, metrics=self.metrics)
         self.residents = Residents(config, ports)
         self._waits_for_engines = self.uses_embedded
 

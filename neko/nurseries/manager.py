@@ -14,6 +14,7 @@ from neko.config.errors import ConfigError, UnknownCharacter
 from neko.config.manager import ConfigManager
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
+from neko.nurseries.census import OpenSessions
 from neko.nurseries.hosting import Hosting
 from neko.nurseries.inbox import News
 from neko.nurseries.outbox import Goodbye, Subscription
@@ -26,6 +27,7 @@ from neko.protocol.client import AudioFraming, InputMode, Microphone, Picture, S
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import CharacterSwitched, ServerMessage, SessionFailed, Status
 from neko.realtime.session import ModelSession
+from neko.telemetry.metrics import Census
 
 SERVICE_RESTART, UNKNOWN_CHARACTER = 1012, 4004
 FULL_DETAILS = "Too much waits to be told already; this was not taken, send it again in a moment."
@@ -54,9 +56,11 @@ class LLMSessionManager:
         self.pending_agent_callbacks = AgentCallbacks()
         self.language: str | None = None
         self._config = config
-        self._ports = ports
+        self._open = OpenSessions(ports.connect)
+        self._ports = evolve(ports, connect=self._open.connect)
         self._duty = Duty.OPEN
         self.ledger = Ledger()
+        self.swaps = ports.metrics.of(lanlan_name, self.ledger, self.census)
         self._hosting = Hosting(lanlan_name, self.ledger)
         self._reception = Reception(self.ledger)
         self._told_deaf: Session | None = None
@@ -243,6 +247,14 @@ class LLMSessionManager:
             session.turns.reported(speech_id, played_ms)
 
     # --- for the house -------------------------------------------------------------------------------------------
+
+    def census(self) -> Census:
+        """Who is here at this moment."""
+        return Census(
+            sessions=int(self._hosting.session is not None),
+            connections=int(self._reception.client is not None),
+            model_sessions=self._open.standing(self.session),
+        )
 
     def config_changed(self) -> None:
         """The configuration says something else, perhaps about this character: a session that runs may be renewed."""

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from neko.config.snapshot import Snapshot
 from neko.protocol.client import InputMode
 from neko.realtime.session import Line, ModelSession
+from neko.telemetry.metrics import Metrics
 
 Connect = Callable[[Snapshot, InputMode, Sequence[Line]], AbstractAsyncContextManager[ModelSession]]
 """A connected model session that was told these lines and is ready to answer at once; raises `ProviderError`."""
@@ -42,3 +43,4 @@ class Ports:
     """None: the provider's own sound, or no sound at all."""
     translate: Translate | None = None
     tools: Mapping[str, UseTool] = field(factory=dict)
+    metrics: Metrics = field(factory=Metrics)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from neko.config.manager import ConfigManager
     from neko.nurseries.manager import LLMSessionManager
+    from neko.telemetry.metrics import Metrics
 
 
 class HealthState(StrEnum):
@@ -39,6 +40,9 @@ class House(Protocol):
     @property
     def managers(self) -> Mapping[str, LLMSessionManager]:
         """One per character, by its name."""
+
+    @property
+    def metrics(self) -> Metrics: ...
 
     def change(self, name: str, keys: Mapping[str, object]) -> None:
         """Changes a character for good. Raises ConfigError or StorageError, and nothing is changed."""

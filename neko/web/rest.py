@@ -1,4 +1,4 @@
-"""REST for characters: list, read, change, and what was said."""
+"""Health, metrics, and REST for characters: list, read, change, and what was said."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class Rest:
         name = "/api/characters/{name}"
         return [
             Route("/health", self.health),
+            Route("/metrics", self.metrics),
             Route("/api/characters", self.characters),
             Route(name, self.character, methods=["GET", "PUT"]),
             Route(f"{name}/history", self.history),
@@ -55,6 +56,10 @@ class Rest:
         ready = health.state is HealthState.READY
         content = {"status": "ok" if ready else health.state, "detail": health.detail}
         return Json(content, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def metrics(self, request: Request) -> Response:
+        text, content_type = self.house.metrics.exposition(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": content_type})
 
     async def characters(self, _: Request) -> Json:
         """In the order of the configuration: the first is the one that lost clients are sent to."""

@@ -1,0 +1,109 @@
+"""What is counted about one house, as Prometheus reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any, Protocol
+
+from attrs import frozen
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+# One chunk of speech (40 ms) goes unnoticed, 200 ms is the pause between two speakers, 5 s the deadline of a swap.
+GAPS_S = (0.0, 0.04, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Sounds(Protocol):
+    """A ledger: milliseconds by fate, which only grow."""
+
+    @property
+    def heard_ms(self) -> Mapping[Any, Fraction]: ...
+
+    @property
+    def spoken_ms(self) -> Mapping[Any, Fraction]: ...
+
+
+@frozen
+class Census:
+    """How many are there at this moment, of one character."""
+
+    sessions: int
+    connections: int
+    model_sessions: Mapping[str, int]  # by their standing
+
+
+@frozen
+class SwapMetrics:
+    """One character's swaps are told here, each once."""
+
+    _metrics: Metrics
+    _character: str
+
+    def swapped(self, reason: str, gap_ms: float, lost_ms: float) -> None:
+        """One model session took the place of another; the numbers are those that the client was told."""
+        self._metrics.swaps.labels(self._character, reason).inc()
+        self._metrics.gaps.labels(reason).observe(gap_ms / 1000)
+        self._metrics.lost.labels(self._character).inc(lost_ms / 1000)
+
+    def failed(self) -> None:
+        """A swap that was wanted came to nothing, and the old session went on."""
+        self._metrics.failures.labels(self._character).inc()
+
+
+@frozen
+class Watched:
+    """What is read of a character whenever somebody looks."""
+
+    sounds: Sounds
+    census: Callable[[], Census]
+
+
+class Metrics(Collector):
+    """Has a registry of its own, so that several houses live in one process. Labels are configured names and enums."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._watched: dict[str, Watched] = {}
+        registry, character = self._registry, "character"
+        self.swaps = Counter("neko_swaps", "Model sessions replaced.", [character, "reason"], registry=registry)
+        self.gaps = Histogram(
+            "neko_swap_gap_seconds", "Silence that a swap put in.", ["reason"], registry=registry, buckets=GAPS_S
+        )
+        self.lost = Counter("neko_swap_lost_seconds", "Speech lost in swaps.", [character], registry=registry)
+        self.failures = Counter("neko_swap_failures", "Swaps given up.", [character], registry=registry)
+        registry.register(self)
+
+    def of(self, character: str, sounds: Sounds, census: Callable[[], Census]) -> SwapMetrics:
+        """Watches a character from now on; one of the same name takes the place of the one before."""
+        self._watched[character] = Watched(sounds, census)
+        for counter in (self.lost, self.failures):
+            counter.labels(character)  # a series that begins at 0 shows its first step
+        return SwapMetrics(self, character)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """The text for a client that accepts so, and its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def collect(self) -> Iterator[Metric]:
+        """Read at the moment of asking: the ledgers are the counters."""
+        yield self._sound("neko_mic_seconds", "The person's sound, by its fate.", lambda sounds: sounds.heard_ms)
+        yield self._sound("neko_speech_seconds", "Sound of replies, by its fate.", lambda sounds: sounds.spoken_ms)
+        here = [watched.census() for watched in self._watched.values()]
+        sessions, connections = (sum(getattr(each, of) for each in here) for of in ("sessions", "connections"))
+        yield GaugeMetricFamily("neko_sessions", "Conversations in progress.", value=sessions)
+        yield GaugeMetricFamily("neko_connections", "Clients that have a character.", value=connections)
+        models = GaugeMetricFamily("neko_model_sessions", "Open sessions of providers.", labels=["standing"])
+        for standing in {standing: None for each in here for standing in each.model_sessions}:
+            models.add_metric([standing], sum(each.model_sessions[standing] for each in here))
+        yield models
+
+    def _sound(self, name: str, what: str, of: Callable[[Sounds], Mapping[Any, Fraction]]) -> Metric:
+        family = CounterMetricFamily(name, what, labels=["character", "fate"])
+        for character, watched in self._watched.items():
+            for fate, ms in of(watched.sounds).items():
+                family.add_metric([character, str(fate)], float(ms / 1000))
+        return family
