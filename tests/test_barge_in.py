@@ -40,7 +40,8 @@ async def test_the_client_is_told_when_the_person_starts(house: FakeHouse, autoj
         house.model.say(SpeechStarted())
         await wait_all_tasks_blocked()
         after = [(f["type"], f.get("interrupted_speech_id"), f.get("interrupted")) for f in person.got[before:]]
-        assert after == [("user_activity", speech_id, None), ("system", None, True)]
+        fade = ("audio_chunk", None, None)
+        assert after == [fade, ("user_activity", speech_id, None), ("system", None, True)]
 
 
 async def test_nothing_of_an_interrupted_reply_follows(house: FakeHouse, autojump_clock: MockClock) -> None:

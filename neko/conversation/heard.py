@@ -28,12 +28,17 @@ class Playout:
         self.sent_ms += ms
         self._ends_at = max(now, self._ends_at) + ms / 1000
 
+    def taken_back(self, ms: float) -> None:
+        """So much of it, the last, did not go out after all."""
+        self.sent_ms = round(self.sent_ms - ms, 6)  # exact to the sample: when all was taken back, nothing was sent
+        self._ends_at -= ms / 1000
+
     def reported(self, played_ms: float, now: float) -> None:
         """The client has played so much of it; a number outside of what was sent is a client's mistake, and bounded."""
         self._ends_at = now + (self.sent_ms - min(max(played_ms, 0.0), self.sent_ms)) / 1000
 
     def playing(self, now: float) -> bool:
-        return self._ends_at > now
+        return self.sent_ms > 0 and self._ends_at > now
 
     def heard_ms(self, now: float) -> float:
         return self.sent_ms - max(0.0, self._ends_at - now) * 1000

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import trio
 from attrs import define, field
 
+from neko.audio.fade import fade_out, faded_beginning
+from neko.audio.ledger import Spoken
 from neko.audio.pcm import duration_ms
 from neko.audio.resample import SpeechResampler
 from neko.conversation.heard import Playout
@@ -18,6 +22,7 @@ from neko.telemetry import get_logger
 log = get_logger("speech")
 
 SOUND_AHEAD = 2  # pieces of 100 ms that the voice may be ahead of the resampler; more would only delay a barge-in
+CUSHION_S = 0.2  # what clients hold against jitter; a speech that has stalled for longer is silent, and needs no fade
 
 
 @define(eq=False)
@@ -36,15 +41,39 @@ class Sound:
             self._resampler = SpeechResampler(hz, SPEECH_HZ)
         await self._send(self._resampler.push(pcm))
 
-    async def finish(self) -> None:
-        """What the resampler held back: the last 20 to 40 ms."""
-        if self._resampler is not None:
-            await self._send(self._resampler.flush())
+    async def finish(self, *, broken_off: bool) -> None:
+        """What the resampler held back: the last 4 to 38 ms. A speech that broke off ends in a fade."""
+        rest = self._rest()
+        await self._send(fade_out(rest, SPEECH_HZ) if broken_off else rest)
+
+    def cut(self, waiting: Sequence[AudioChunk]) -> None:
+        """Ends the speech now: of what would have been heard next, `waiting` to be sent or held back, a faded piece."""
+        taken_back = b"".join(chunk.pcm for chunk in waiting)
+        self._playout.taken_back(duration_ms(taken_back, SPEECH_HZ))
+        unheard = taken_back + self._rest()
+        if self._playout.sent_ms > 0 and (taken_back or self._playout.playing(trio.current_time() - CUSHION_S)):
+            last = faded_beginning(unheard, SPEECH_HZ)
+            self._post(last)
+            unheard = unheard[len(last) :]
+        self._outbox.ledger.spoken(Spoken.CUT, len(unheard), SPEECH_HZ)
+
+    def _rest(self) -> bytes:
+        """What the resampler holds back; it is gone then."""
+        resampler, self._resampler = self._resampler, None
+        return resampler.flush() if resampler else b""
+
+    def _post(self, pcm: bytes) -> None:
+        if pcm:
+            self._outbox.post(self._counted(pcm))
 
     async def _send(self, pcm: bytes) -> None:
         if pcm:
-            await self._outbox.send(AudioChunk(self.speech_id, self.turn_id, pcm))
-            self._playout.sent(duration_ms(pcm, SPEECH_HZ), trio.current_time())
+            # Counted first: what waits in the outbox has been counted whenever the speech is cut.
+            await self._outbox.send(self._counted(pcm))
+
+    def _counted(self, pcm: bytes) -> AudioChunk:
+        self._playout.sent(duration_ms(pcm, SPEECH_HZ), trio.current_time())
+        return AudioChunk(self.speech_id, self.turn_id, pcm)
 
 
 async def speak_phrases(

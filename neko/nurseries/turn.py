@@ -39,6 +39,7 @@ class Turn:
     scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     over: trio.Event = field(factory=trio.Event, init=False)
     playout: Playout = field(factory=Playout, init=False)
+    sound: Sound | None = field(default=None, init=False, repr=False)  # None until it begins to be told
     text: str = field(default="", init=False, repr=False)
     item_id: str | None = field(default=None, init=False)
     status: ReplyStatus | None = field(default=None, init=False)  # None while the model is saying it
@@ -51,6 +52,11 @@ class Turn:
         """True for exactly one caller: the one that tells the client that the turn is over."""
         first, self.ended = not self.ended, True
         return first
+
+    @property
+    def broken_off(self) -> bool:
+        """The model did not say it to its end."""
+        return self.status in {ReplyStatus.CANCELLED, ReplyStatus.FAILED}
 
     def live(self, now: float) -> bool:
         """The person would notice its being cut: it is not all told, or not all heard."""
@@ -120,7 +126,7 @@ class Telling:
                     self.outbox.ledger.spoken(Spoken.CUT, len(delta.pcm), self.turn.slot.speaks_hz)
 
     async def _tell(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta]) -> None:
-        sound = Sound(self.turn.speech_id, self.turn.id, self.outbox, self.turn.playout)
+        sound = self.turn.sound = Sound(self.turn.speech_id, self.turn.id, self.outbox, self.turn.playout)
         phrases_in, phrases = trio.open_memory_channel[str](PHRASES)
         async with trio.open_nursery() as nursery:
             if self.voice is not None:
@@ -137,7 +143,7 @@ class Telling:
                             await sound.play(pcm, self.turn.slot.speaks_hz)
                 await self._tell_text(self._tags.flush(), phrases_in)
                 await self._speak(self._splitter.finish(), phrases_in)
-        await sound.finish()
+        await sound.finish(broken_off=self.turn.broken_off)
 
     async def _tell_text(self, told: Told, phrases: trio.MemorySendChannel[str]) -> None:
         turn = self.turn
@@ -165,5 +171,4 @@ class Telling:
         # No checkpoint from the claim to the post: a barge-in finds the reply told, or not ended.
         if turn.claim_end():
             turn.said = self.history.add(Role.ASSISTANT, turn.text, by=turn.slot.session.id)
-            broken_off = turn.status in {ReplyStatus.CANCELLED, ReplyStatus.FAILED}
-            self.outbox.post(TurnEnd(turn.id, interrupted=broken_off))
+            self.outbox.post(TurnEnd(turn.id, interrupted=turn.broken_off))

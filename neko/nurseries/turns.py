@@ -16,7 +16,6 @@ from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
 from neko.nurseries.turn import FEED, Telling, Translation, Turn
 from neko.protocol.client import InputMode
-from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import ServerMessage, TurnEnd, UserActivity
 from neko.realtime.session import AudioDelta, ReplyStatus, TextDelta
 
@@ -132,6 +131,8 @@ class Turns:
         return self._cut([turn for turn in self._turns if not turn.ended], trio.current_time())
 
     def _cut(self, live: list[Turn], now: float) -> CutShort:
+        for turn in live:
+            self._fall_silent(turn)
         cut = CutShort(
             speech_id=next((turn.speech_id for turn in live if turn.playout.playing(now)), None),
             ended=tuple(turn.id for turn in live if not turn.ended),
@@ -142,9 +143,13 @@ class Turns:
         self._turns.clear()
         return cut
 
+    def _fall_silent(self, turn: Turn) -> None:
+        """Before anything is told of it: the last that is heard of a speech is its fade."""
+        waiting = self._outbox.silence(turn.id)
+        if turn.sound is not None:  # otherwise nothing waited: all sound goes through it
+            turn.sound.cut(waiting)
+
     def _end(self, turn: Turn, now: float) -> None:
-        for chunk in self._outbox.silence(turn.id):
-            self._outbox.ledger.spoken(Spoken.CUT, len(chunk.pcm), SPEECH_HZ)
         self._close(turn.reply_id)
         if turn.claim_end():
             self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.session.id)

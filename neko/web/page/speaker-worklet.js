@@ -1,6 +1,7 @@
 // In the audio thread: a queue of PCM that is played seamlessly and counted.
 
 const REPORT_EVERY = sampleRate / 8;
+const FADE = sampleRate * 0.008; // samples: a step to silence is heard as a click, a slower end as the word going on
 const CUSHION = sampleRate * 0.05; // samples of silence before a speech, so that late chunks leave no gap
 
 class SpeakerProcessor extends AudioWorkletProcessor {
@@ -23,9 +24,21 @@ class SpeakerProcessor extends AudioWorkletProcessor {
   }
 
   #stop() {
-    if (this.#queue[0]?.speechId === this.#speechId) this.#report(true);
-    this.#queue = [];
+    const pcm = faded(this.#rest());
+    this.#queue = pcm.length > 0 ? [{ speechId: this.#speechId, pcm }] : [];
     this.#offset = 0;
+  }
+
+  // What would be played next of the speech that plays, as much as a fade takes.
+  #rest() {
+    const rest = [];
+    let from = this.#offset;
+    for (const { speechId, pcm } of this.#queue) {
+      if (speechId !== this.#speechId || rest.length >= FADE) break;
+      rest.push(...pcm.subarray(from, from + FADE - rest.length));
+      from = 0;
+    }
+    return Int16Array.from(rest);
   }
 
   process(_, [[out]]) {
@@ -63,6 +76,11 @@ class SpeakerProcessor extends AudioWorkletProcessor {
     this.port.postMessage({ speechId: this.#speechId, samples: this.#samples, level: this.#peak, done });
     this.#unreported = this.#peak = 0;
   }
+}
+
+// Equal power: a quarter of a cosine, down to zero.
+function faded(samples) {
+  return samples.map((sample, i) => sample * Math.cos((Math.PI / 2) * ((i + 1) / samples.length)));
 }
 
 registerProcessor("speaker", SpeakerProcessor);
