@@ -18,7 +18,6 @@ from neko.realtime.dialects.realtime import ENDINGS, described
 from neko.realtime.errors import Arrears, KeyRejected, ProviderError, RateLimited
 from neko.realtime.session import Facts, ModelEvent, ReplyDone, ReplyStarted, Tool
 
-MEMORY_S = 120.0  # of the conversation
 AUDIO, VIDEO = "audio", "video_passive"
 
 
