@@ -84,7 +84,7 @@ def test_a_silence_within_a_reply_is_its_longest_stall() -> None:
 
 
 NONE, FAST = Quantiles(0, None, None), Quantiles(4, 5.0, 9.0)
-REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, FAST, FAST, 0.0, 1.0, 0)
+REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, FAST, FAST, 0.0, 0)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,7 @@ REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, 
             ["10 ms of speech doubled", "10 ms of speech reordered"],
         ),
         (evolve(REACHED, unanswered=1), ["1 turns without an answer"]),
+        (evolve(REACHED, broken=1), ["1 conversations broken off"]),
         (evolve(REACHED, left_open=1), ["1 sessions left open"]),
         (evolve(REACHED, seam_ms=Quantiles(4, 5.0, 41.0)), ["seam of 41.0 ms"]),
         (evolve(REACHED, swaps=0), ["nothing was swapped"]),

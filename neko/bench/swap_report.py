@@ -59,8 +59,9 @@ class Row:
     answer_after_swap_ms: Quantiles  # from the end of the utterance to the first speech
     answer_ms: Quantiles  # the same without a swap since the answer before
     given_twice_ms: float  # heard by two sessions, per swap; no fault as long as one of them commits it
-    late_p99_ms: float  # how late the client's own loop woke: above a frame, the machine was too busy for these times
     left_open: int  # sessions without a client, when all clients had left
+    broken: int = 0  # conversations that the server broke off
+    late_p99_ms: float = 0.0  # of the client\'s own loop: above a frame, the machine was too busy for these times
 
     @property
     def added_ms(self) -> float | None:
@@ -69,9 +70,7 @@ class Row:
         return None if after is None or without is None else round(after - without, 1)
 
 
-def row(
-    server: str, play: Play, conversations: Sequence[Conversation], hearings: Sequence[Hearing], late_p99_ms: float
-) -> Row:
+def row(server: str, play: Play, conversations: Sequence[Conversation], hearings: Sequence[Hearing]) -> Row:
     """What came of all conversations with one server in one cell."""
     mine = [hearing for hearing in hearings if hearing.model == server]
     turns = [turn for conversation in conversations for turn in conversation.turns]
@@ -93,7 +92,6 @@ def row(
         answer_after_swap_ms=Quantiles.of(_waits(swapped)),
         answer_ms=Quantiles.of(_waits(turn for turn in turns if not turn.after_swap)),
         given_twice_ms=round(twice / max(1, len(swapped)), 1),
-        late_p99_ms=late_p99_ms,
         left_open=sum(1 for hearing in mine if hearing.open),
     )
 
@@ -119,6 +117,8 @@ def _missed(each: Row) -> Iterator[str]:
                 yield f"{blocks * BLOCK_MS} ms of {whose} {what}"
     if each.unanswered:
         yield f"{each.unanswered} turns without an answer"
+    if each.broken:
+        yield f"{each.broken} conversations broken off"
     if each.left_open:
         yield f"{each.left_open} sessions left open"
     if (each.seam_ms.p99 or 0) > CHUNK_MS:
