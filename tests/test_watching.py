@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -114,6 +115,12 @@ def deleted_first(file: Path, text: str) -> None:
     written(file, text)
 
 
+def folder_moved_away(file: Path, text: str) -> None:
+    file.parent.rename(tempfile.mkdtemp(dir=file.parent.parent))
+    file.parent.mkdir()
+    written(file, text)
+
+
 def folder_and_all(file: Path, text: str) -> None:
     shutil.rmtree(file.parent)
     file.parent.mkdir()
@@ -121,7 +128,7 @@ def folder_and_all(file: Path, text: str) -> None:
 
 
 @slow
-@pytest.mark.parametrize("save", [written, renamed, moved_away_first, deleted_first, folder_and_all])
+@pytest.mark.parametrize("save", [written, renamed, moved_away_first, deleted_first, folder_moved_away, folder_and_all])
 async def test_every_way_to_save_is_seen_each_time(tmp_path: Path, save: Callable[[Path, str], None]) -> None:
     (tmp_path / "conf").mkdir()
     written(tmp_path / "conf" / "neko.toml", YUI)

@@ -29,7 +29,7 @@ def require_voices(config: ConfigManager) -> None:
 
 
 def require_voices_of(read: Configuration, source: str, config: ConfigManager) -> None:
-    """The same, of what a re-read file would put in force."""
+    """The same, of those whom a re-read file would change."""
     foreseen = config.foreseen(read)
 
     def origin(name: str, key: str) -> str:
@@ -37,7 +37,9 @@ def require_voices_of(read: Configuration, source: str, config: ConfigManager) -
         return source if says == holds else str(config.store.path)
 
     for name in foreseen.characters:
-        require_voice(take_snapshot(foreseen, name), partial(origin, name))
+        snapshot = take_snapshot(foreseen, name)
+        if name not in config.names or snapshot != config.snapshot(name):
+            require_voice(snapshot, partial(origin, name))
 
 
 def require_voice(snapshot: Snapshot, origin: Origin) -> None:

@@ -71,25 +71,29 @@ class Looking:
 
     async def look(self) -> None:
         try:
-            # In a thread: a disk that takes its time is no reason for silence.
-            found = await trio.to_thread.run_sync(self.source.read)
-            if found is not None:
-                self._take(*found)
+            # In a thread: a disk that takes its time, or a long file, is no reason for silence.
+            news = await trio.to_thread.run_sync(self._read)
+            if news is not None:
+                self._adopt(*news)
         except ConfigError as error:
             log.error("config.refused", details=f"{error}; what was in force stays in force")
         except Exception:  # a bug here costs one reading, and nobody's conversation
             log.exception("config.bug")
 
-    def _take(self, place: Path, text: str) -> None:
-        """What was refused is not refused again before it has changed."""
+    def _read(self) -> tuple[Configuration, str] | None:
+        """None when nothing has changed; what was refused is not refused again before it has."""
+        found = self.source.read()
+        if found is None:
+            return None
+        place, text = found
         self.source = evolve(self.source, places=(place,))
         before, self._seen = self._seen, text
         if text == before:
-            return
+            return None
         # Who writes a file anew empties it first, and an empty file would send every character away.
         if before is not None and not text.strip():
             raise ConfigError(str(place), "is empty")
-        self._adopt(self.source.finish(parse(text, str(place))), str(place))
+        return self.source.finish(parse(text, str(place))), str(place)
 
 
 def signposts(place: Path) -> set[Path]:
