@@ -10,7 +10,7 @@ from typing import assert_never
 from attrs import evolve, frozen
 
 from neko.conversation.history import Role, Utterance
-from neko.conversation.tokens import LETTER, beginning, tokens
+from neko.conversation.tokens import ASTRAL, LETTER, beginning, tokens
 
 # The smallest context here is one slot of the embedded model: 4,096 tokens. The estimate may be a fifth too low in
 # everyday talk; persona, examples, what is said next and the answer have the other 1,700.
@@ -57,7 +57,8 @@ def _recent(utterances: Sequence[Utterance]) -> Sequence[Utterance]:
 def _shortened(text: str) -> str:
     """An utterance that is longer than everything that may be told is told in part."""
     limit = VERBATIM_TOKENS - MESSAGE_TOKENS
-    if len(text) * LETTER <= limit and tokens(text) <= limit:
+    surely, possibly = len(text) * ASTRAL <= limit, len(text) * LETTER <= limit  # most need no counting
+    if surely or (possibly and tokens(text) <= limit):
         return text
     cut = beginning(text, limit - tokens(ELLIPSIS))
     return cut.rstrip() + ELLIPSIS if len(cut) < len(text) else text
