@@ -101,6 +101,10 @@ REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, 
         (evolve(REACHED, broken=1), ["1 conversations broken off"]),
         (evolve(REACHED, left_open=1), ["1 sessions left open"]),
         (evolve(REACHED, seam_ms=Quantiles(4, 5.0, 41.0)), ["seam of 41.0 ms"]),
+        (
+            evolve(REACHED, seam_ms=Quantiles(4, 5.0, 41.0), late_p99_ms=50.0),
+            ["seam of 41.0 ms (the client's own loop was 50.0 ms late)"],
+        ),
         (evolve(REACHED, swaps=0), ["nothing was swapped"]),
         (
             evolve(REACHED, answer_after_swap_ms=Quantiles(4, 20.0, 30.0)),

@@ -9,6 +9,7 @@ from attrs import asdict, frozen
 
 from neko.bench.swap_count import Fate, arrived, shared, spoken
 from neko.bench.swap_play import Kind
+from neko.client.microphone import FRAME_MS
 from neko.testing import TagReader
 from neko.testing.tagged import BLOCK_MS
 
@@ -122,9 +123,14 @@ def _missed(each: Row) -> Iterator[str]:
     if each.left_open:
         yield f"{each.left_open} sessions left open"
     if (each.seam_ms.p99 or 0) > CHUNK_MS:
-        yield f"seam of {each.seam_ms.p99} ms"
+        yield f"seam of {each.seam_ms.p99} ms{_excuse(each)}"
     if each.kind is Kind.TURN and (each.added_ms or 0) > NOISE_MS:
-        yield f"a planned swap adds {each.added_ms} ms to the next answer"
+        yield f"a planned swap adds {each.added_ms} ms to the next answer{_excuse(each)}"
+
+
+def _excuse(each: Row) -> str:
+    # Two processes on one machine are late together; this one saw it.
+    return f" (the client's own loop was {each.late_p99_ms} ms late)" if each.late_p99_ms > FRAME_MS else ""
 
 
 def _utterances(said: range, hearings: Iterable[Hearing]) -> list[tuple[int, ...]]:
