@@ -311,6 +311,7 @@ class LLMSessionManager:
             newest_of=self._newest,
             callbacks=self.pending_agent_callbacks,
             inherit=self._hosting.inherit,
+            fresh=new,
         )
         self._hosting.begin(session)
 

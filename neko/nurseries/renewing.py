@@ -119,7 +119,7 @@ class Renewing:
         """Until cancelled."""
         while True:
             due = self._due()
-            if self.pending is not None and not self._fresh(self.pending):
+            if self.pending is not None and not self._fresh(self.pending, due):
                 self._put_away(self.pending)
             if self.offered is not None:
                 self._hurry(self.offered, due)
@@ -145,11 +145,15 @@ class Renewing:
     def _next(self) -> Plan:
         return self._wish.plan if self._wish else self._running.newest()
 
-    def _fresh(self, slot: Slot) -> bool:
+    def _fresh(self, slot: Slot, due: Renewal | None) -> bool:
+        """It is what is wanted, there, and of use; shortly before its time it is not exchanged any more."""
+        now = trio.current_time()
         if slot.gone or not slot.plan.same(self._next()):
             return False
+        if due is not None and due.prepare_at <= now:
+            return True
         tail = sum(tokens(each.text) for each in self._history.since(slot.told))
-        return self.offered is not None or (tail <= TAIL_TOKENS and trio.current_time() < _fresh_until(slot))
+        return tail <= TAIL_TOKENS and now < _fresh_until(slot)
 
     def _wanted_now(self, due: Renewal | None) -> bool:
         now, eager = trio.current_time(), self._running.slot.plan.snapshot.session.prepare is Prepare.EAGER

@@ -26,6 +26,7 @@ class Person:
     stream: trio.StapledStream[Any, Any]
     got: list[dict[str, Any]] = field(factory=list)
     closed: int | None = None
+    _arrived: trio.Event = field(factory=trio.Event, init=False)
 
     async def send(self, action: str, **fields: Any) -> None:
         await self.websocket.send_message(orjson.dumps({"action": action, **fields}).decode())
@@ -41,6 +42,10 @@ class Person:
 
     def codes(self) -> list[str]:
         return [frame["code"] for frame in self.of("status")]
+
+    async def arrival(self) -> None:
+        """Waits for the next frame."""
+        await self._arrived.wait()
 
     async def leave(self) -> None:
         """Closes cleanly."""
@@ -59,6 +64,8 @@ class Person:
                     self.got[-1]["pcm"] = frame
                 else:
                     self.got.append(orjson.loads(frame))
+                self._arrived.set()
+                self._arrived = trio.Event()
         except ConnectionClosed as closed:
             self.closed = closed.reason.code if closed.reason else None
 
