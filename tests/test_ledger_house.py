@@ -13,7 +13,16 @@ from neko.nurseries import connection
 from neko.nurseries.inbox import MIC_BACKLOG_S, Inbox
 from neko.protocol.client import AudioFraming, Microphone
 from neko.realtime.errors import SessionLost
-from neko.realtime.session import AudioDelta, ReplyDone, ReplyStarted, ReplyStatus, SpeechStarted, TextDelta
+from neko.realtime.session import (
+    AudioDelta,
+    ReplyDone,
+    ReplyStarted,
+    ReplyStatus,
+    SpeechStarted,
+    SpeechStopped,
+    TextDelta,
+    UserSaid,
+)
 from neko.testing.person import Person
 from tests.conftest import FakeHouse
 
@@ -131,6 +140,53 @@ async def test_what_waits_when_a_session_ends_is_nobodys(house: FakeHouse, autoj
         await wait_all_tasks_blocked()
         assert heard(house) == {Heard.ENDED: 700}
         assert house.managers["Mimi"].hot_swap_audio_cache == b""
+
+
+async def test_a_sentence_that_three_sessions_were_given_was_made_use_of_once(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    async with house.client() as person:
+        await started(person)
+        house.model.say(SpeechStarted())
+        await talk(person, 20)
+        for _ in range(2):
+            house.model.say(SessionLost("gone"))
+            await trio.sleep(1)
+            await talk(person, 5)
+        house.model.say(SpeechStarted(), SpeechStopped(2_500), UserSaid("hello"), *reply(1))
+        house.model.say(ReplyDone("r1", ReplyStatus.COMPLETED))
+        await talk(person, 20)
+        await person.send("end_session")
+        await wait_all_tasks_blocked()
+        assert heard(house) == {Heard.UTTERANCE: 2_500, Heard.QUIET: 2_500}
+        assert [frame["lost_ms"] for frame in person.of("neko.session_swapped")] == [0, 0]
+    metrics = house.metrics.exposition("")[0].decode()
+    assert 'neko_swaps_total{character="Mimi",reason="lost"} 2.0' in metrics
+
+
+async def test_a_text_session_is_deaf(house: FakeHouse, autojump_clock: MockClock) -> None:
+    async with house.client() as person:
+        await person.send("start_session", input_type="text")
+        await talk(person, 10)
+        assert heard(house) == {Heard.DEAF: 1_000}
+
+
+async def test_what_was_said_long_before_the_session_is_stale(house: FakeHouse, autojump_clock: MockClock) -> None:
+    async with house.client() as person:
+        await talk(person, 10)
+        await trio.sleep(10)
+        await started(person)
+        assert heard(house) == {Heard.STALE: 1_000}
+
+
+async def test_a_sentence_in_which_the_session_ends_was_for_nobody(house: FakeHouse, autojump_clock: MockClock) -> None:
+    async with house.client() as person:
+        await started(person)
+        house.model.say(SpeechStarted())
+        await talk(person, 10)
+        await person.send("end_session")
+        await wait_all_tasks_blocked()
+        assert heard(house) == {Heard.ENDED: 1_000}
 
 
 def test_a_client_that_changes_its_rate_all_the_time_has_no_more_than_five_seconds() -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, assert_never
 import trio
 from attrs import define, field
 
+from neko.audio.ledger import Heard
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History, Role
 from neko.conversation.renewal import Reason
@@ -20,7 +21,7 @@ from neko.nurseries.takeover import Account, carry_over, catch_up, late_result, 
 from neko.nurseries.turns import Turns
 from neko.protocol.client import Picture, TypedText
 from neko.protocol.errors import StatusCode
-from neko.protocol.server import Status
+from neko.protocol.server import SessionSwapped, Status
 from neko.realtime.errors import ProviderError, SessionLost, Unreachable
 from neko.realtime.session import GoOn, Line, Say, See, Tell, ToolResult
 from neko.telemetry import get_logger
@@ -43,7 +44,7 @@ class Successors(Protocol):
         """A session in the place of one that is gone, told what was said until now. Raises `ProviderError`."""
         ...
 
-    def moved(self, old: Slot, new: Slot) -> None:
+    def moved(self, old: Slot, new: Slot, swapped: SessionSwapped) -> None:
         """The pointer has moved."""
         ...
 
@@ -115,6 +116,8 @@ class Conduct:
     async def _hear(self, block: MicBlock) -> None:
         if block.last_at >= self._asked_at - MIC_STALE_S:
             await self.current.hear(block.pcm, block.sample_rate)
+        else:
+            self._inbox.ledger.heard(Heard.STALE, block.size, block.sample_rate)
 
     async def _say(self, typed: TypedText) -> None:
         """Typed words cut in on what is being said, as spoken ones do."""
@@ -199,8 +202,13 @@ class Conduct:
         self._told(account, old)
 
     def _told(self, account: Account, old: Slot) -> None:
-        self._outbox.post(account.told(old, self.current, self._inbox.dropped_ms))
-        self._successors.moved(old, self.current)
+        if self.current.session.facts.hears_hz is None:
+            old.given.end()
+        else:
+            old.given.hand_over()
+        swapped = account.told(old, self.current, self._inbox.ledger.lost_ms)
+        self._outbox.post(swapped)
+        self._successors.moved(old, self.current, swapped)
 
     async def _redial(self, old: Slot) -> Slot:
         while True:
@@ -221,4 +229,4 @@ class Conduct:
         self._losses.append(now)
 
     def _account(self, reason: Reason) -> Account:
-        return Account(reason, trio.current_time(), self.current.waited_for, self._inbox.dropped_ms)
+        return Account(reason, trio.current_time(), self.current.waited_for, self._inbox.ledger.lost_ms)

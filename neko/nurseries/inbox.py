@@ -142,11 +142,6 @@ class Inbox:
         for block in self._blocks():
             self._drop(block, block.size, Heard.ENDED)
 
-    @property
-    def dropped_ms(self) -> float:
-        """Of the character's sound, so much until now, because too much waited."""
-        return float(self.ledger.heard_ms[Heard.BACKLOG])
-
     def _make_room(self) -> None:
         """The bound is for all blocks together: a client that changes its rate all the time begins many."""
         blocks = self._blocks()

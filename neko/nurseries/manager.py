@@ -262,7 +262,7 @@ class LLMSessionManager:
             self._hosting.session.look()
 
     async def move_out(self, successor: str) -> None:
-        """There is no such character any more: ends its session, and returns when its client has been sent elsewhere."""
+        """There is no such character any more: ends its session; returns when its client has been sent elsewhere."""
         self._duty = Duty.DRAINING
         client = self._reception.client
         if client is not None:
@@ -310,6 +310,7 @@ class LLMSessionManager:
             language=lambda: self.language,
             newest_of=self._newest,
             callbacks=self.pending_agent_callbacks,
+            swaps=self.swaps,
             inherit=self._hosting.inherit,
             fresh=new,
         )

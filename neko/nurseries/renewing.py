@@ -193,6 +193,8 @@ class Renewing:
     def _put_away(self, slot: Slot) -> None:
         """A stale one makes room for a fresh one at once; one that died is no reason to dial without end."""
         reason = self.offered.reason if self.offered else None
+        if trio.current_time() - slot.wearing.since > self._retry_s:
+            self._retry_s = RETRY_S  # it has lived: some providers end a session that hears nothing for half a minute
         self._drop()
         if slot.lost is not None:
             self._discouraged(slot.plan, reason, slot.lost.details)

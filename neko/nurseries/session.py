@@ -12,6 +12,7 @@ from uuid import uuid4
 import trio
 from attrs import define, evolve, field
 
+from neko.audio.ledger import Ledger
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
 from neko.conversation.renewal import Reason
@@ -33,6 +34,7 @@ from neko.protocol.server import (
     SessionFailed,
     SessionPreparing,
     SessionStarted,
+    SessionSwapped,
     Status,
     TurnEnd,
 )
@@ -49,6 +51,7 @@ from neko.realtime.session import (
     ToolCalled,
 )
 from neko.telemetry import get_logger
+from neko.telemetry.metrics import SwapMetrics
 
 log = get_logger("session")
 
@@ -77,6 +80,7 @@ class Session:
     language: Callable[[], str | None]  # the person's
     newest_of: Callable[[Plan], Plan]  # as the configuration wants it now
     callbacks: AgentCallbacks
+    swaps: SwapMetrics
     inherit: Callable[[], Slot | None]  # what the session before has prepared and not needed
     fresh: bool = False  # it begins without what was said before
     id: str = field(factory=lambda: f"session_{uuid4().hex[:12]}", init=False)
@@ -95,6 +99,10 @@ class Session:
     @property
     def mode(self) -> InputMode:
         return self.current.plan.mode if self.current else self.plan.mode
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.inbox.ledger
 
     @property
     def started(self) -> bool:
@@ -149,6 +157,8 @@ class Session:
                     await self._live(models)
                 if self._idle.cancelled_caught:
                     self.ending = Ending.BY_SERVER
+            if self.current is not None:
+                self.current.given.end()
             prepared = self._prepared()
             await models.close(but=prepared)
             self.callbacks.put_back()
@@ -247,6 +257,7 @@ class Session:
         return await self._models.dial(plan)
 
     def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
+        self.swaps.failed()
         log.warning("session.not_prepared", reason=reason, details=details)
         if reason is Reason.REQUESTED or reason is Reason.CONFIG:
             self.outbox.post(Status(StatusCode.SWAP_FAILED, f"{details}; the old session goes on"))
@@ -269,7 +280,8 @@ class Session:
             raise
         return prepared
 
-    def moved(self, old: Slot, new: Slot) -> None:
+    def moved(self, old: Slot, new: Slot, swapped: SessionSwapped) -> None:
+        self.swaps.swapped(swapped.reason, swapped.gap_ms, swapped.lost_ms)
         log.info("session.swapped", old=old.session.id, new=new.session.id)
         if new.plan.mode is not old.plan.mode:
             self.outbox.post(self.answer())

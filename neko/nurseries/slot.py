@@ -10,6 +10,7 @@ import trio
 from attrs import define, field, frozen
 
 from neko.audio.given import Given
+from neko.audio.ledger import Heard, Ledger
 from neko.audio.resample import SpeechResampler
 from neko.config.snapshot import Snapshot
 from neko.nurseries.ports import Connect
@@ -79,7 +80,7 @@ class Slot:
 
     def __attrs_post_init__(self) -> None:
         facts = self.session.facts
-        self.given = Given(facts.hears_hz or 0)
+        self.given = Given(facts.hears_hz or 0, self.listener.ledger, tells_speech=facts.tells_speech)
         self.wearing = Wearing(facts, self.plan.lines)
         self.told = self.plan.mark
         self.knows = {self.session.id}
@@ -155,6 +156,7 @@ class Slot:
         """Passes the person's sound on, at the rate that the provider takes; a text session is deaf."""
         hears_hz = self.session.facts.hears_hz
         if hears_hz is None:
+            self.listener.ledger.heard(Heard.DEAF, len(pcm), sample_rate)
             return
         if self.ears is None or self.ears.from_hz != sample_rate:
             self.ears = SpeechResampler(sample_rate, hears_hz)
@@ -200,6 +202,9 @@ class Slot:
 
 class Listener(Protocol):
     """Whoever the model session's events concern."""
+
+    @property
+    def ledger(self) -> Ledger: ...
 
     async def on_event(self, slot: Slot, event: ModelEvent) -> None: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from fractions import Fraction
 
 import trio
 from attrs import frozen
@@ -91,14 +92,14 @@ def _line(asked: Say | Tell) -> Line:
 
 async def _carry_sound(old: Slot, new: Slot, hears_hz: int) -> None:
     if old.given.hz == hears_hz:
-        # The filter holds back 20 to 40 ms, which come out with the sound that comes next.
+        # The filter holds back 4 to 38 ms, which come out with the sound that comes next.
         new.ears, sound = old.ears, old.given.pcm
     else:
         await old.hear_out()
         between = SpeechResampler(old.given.hz or hears_hz, hears_hz)
         sound = between.push(old.given.pcm) + between.flush()
     if sound:
-        new.given.add(sound)
+        new.given.carry(sound, wanted=old.given.wanted)
         await new.session.send(Hear(sound))
 
 
@@ -109,16 +110,16 @@ class Account:
     reason: str
     began: float
     person_waits: bool  # somebody is speaking, or waits for an answer
-    dropped_ms: float  # of the microphone, before
+    lost_ms: Fraction  # of what the person said, before
 
-    def told(self, old: Slot, new: Slot, dropped_ms: float) -> SessionSwapped:
-        """What the client is told about it now; `dropped_ms` of the microphone's sound were dropped until now."""
+    def told(self, old: Slot, new: Slot, lost_ms: Fraction) -> SessionSwapped:
+        """What the client is told about it now; `lost_ms` of what the person said were lost until now."""
         gap_ms = (trio.current_time() - self.began) * 1000 if self.person_waits else 0.0
         return SessionSwapped(
             reason=self.reason,
             old=old.session.id,
             new=new.session.id,
             gap_ms=round(gap_ms, 1),
-            lost_ms=round(old.given.lost_ms + dropped_ms - self.dropped_ms, 1),
+            lost_ms=round(float(lost_ms - self.lost_ms), 1),
             state_restored=True,
         )
