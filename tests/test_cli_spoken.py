@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 import trio
 
+from neko.audio.fade import faded_beginning
 from neko.cli.playout import Playout
 from neko.cli.screen import Screen
 from neko.cli.sound import MICROPHONE_BACKLOG, NoSound, open_sound_card
 from neko.cli.spoken import talk_spoken
 from neko.client import connect
 from neko.protocol.client import MicFormat, Microphone, Playback
+from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import AudioChunk, ReplyText, TurnEnd, UserActivity
 from tests.character_server import Peer, character_server
 
@@ -107,7 +109,7 @@ async def test_both_ways_and_a_barge_in(card: Card, capsys: pytest.CaptureFixtur
                     heard.append(await card.streams["out"].turn_over(BLOCK))
         nursery.cancel_scope.cancel()
     assert heard[:10] == [SPEECH] * 10
-    assert after == BLOCK
+    assert after == faded_beginning(SPEECH, SPEECH_HZ).ljust(len(BLOCK), b"\0")
     assert heard[10:].count(SPEECH) == 1
     assert capsys.readouterr().out == "Yui: Once…\n"
 

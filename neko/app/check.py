@@ -11,6 +11,7 @@ from typing import assert_never
 import trio
 from attrs import frozen
 
+from neko.app.dialects import reach
 from neko.app.engines import SCRIPTED, weights_of_the_user
 from neko.app.voices import engine_of, require_voice
 from neko.config.errors import ConfigError, StorageError
@@ -22,9 +23,8 @@ from neko.local.errors import LocalError
 from neko.local.installed import Listed, available_models, best_language_model
 from neko.local.models import LANGUAGE_MODELS
 from neko.realtime.chat import ChatEndpoint, open_chat
-from neko.realtime.dialects.base import Setup
-from neko.realtime.dialects.openai import DEFAULT_VOICE, OpenAiDialect
-from neko.realtime.errors import NotReady, ProviderError
+from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
+from neko.realtime.errors import ProviderError
 from neko.realtime.omni_realtime import open_realtime
 
 HANDSHAKE_WITHIN = 10.0  # seconds; a start of a session would have given up by then
@@ -89,12 +89,11 @@ async def _shake_hands(provider: Provider) -> str:
             async with open_chat(ChatEndpoint(provider.url, provider.model, key)) as chat:
                 await chat.check()
             return f"{provider.url} answers"
-        case ProviderKind.OPENAI:
-            setup = Setup("", DEFAULT_VOICE, "en", provider.model)
-            async with open_realtime(OpenAiDialect(), setup, provider.url, key) as session:
-                return f"{provider.url} opened session {session.id}"
-        case ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
-            raise NotReady(f"this version does not speak {provider.kind} yet; accepted: openai, local, chat")
+        case ProviderKind.OPENAI | ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
+            reached = reach(provider, speaks=True)
+            setup = Setup("", DEFAULT_VOICE, "en", reached.model)
+            async with open_realtime(reached.dialect, setup, reached.url, key) as session:
+                return f"{reached.url} opened session {session.id}"
         case _:
             assert_never(provider.kind)
 

@@ -6,12 +6,12 @@ import importlib.util
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, assert_never
 
 import trio
 from attrs import evolve, field, frozen
 
-from neko.app.dialects import VENDORS, Reached, reach
+from neko.app.dialects import Reached, reach
 from neko.app.embedded import Embedded
 from neko.app.voices import EMBEDDED_VOICE, NATIVE
 from neko.app.warm import Warm
@@ -23,7 +23,7 @@ from neko.protocol.client import InputMode
 from neko.realtime.chat import ChatEndpoint, open_chat
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
-from neko.realtime.errors import KeyRejected, NotReady, VoiceUnavailable
+from neko.realtime.errors import KeyRejected, VoiceUnavailable
 from neko.realtime.omni_offline import open_offline
 from neko.realtime.omni_realtime import open_realtime
 from neko.realtime.session import Line, ModelSession
@@ -57,11 +57,11 @@ class Adapters:
                 opened = self._local(snapshot, mode, lines)
             case ProviderKind.CHAT:
                 opened = self._chat(snapshot, provider, lines)
-            case _ if provider.kind in VENDORS:
+            case ProviderKind.OPENAI | ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
                 reached = reach(provider, speaks=snapshot.character.tts == NATIVE)
                 opened = _realtime(snapshot, lines, reached, self._key(provider))
             case _:
-                raise NotReady(f"this version does not speak {provider.kind} yet")
+                assert_never(provider.kind)
         async with opened as session:
             yield session
 

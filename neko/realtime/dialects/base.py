@@ -10,6 +10,8 @@ from attrs import field, frozen
 from neko.realtime.errors import ProviderError
 from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent, Tool
 
+DEFAULT_VOICE = "default"  # ours, not the provider's: leave the choice to it
+
 
 @frozen
 class Setup:

@@ -13,8 +13,7 @@ import pybase64
 from attrs import evolve
 
 from neko.realtime.dialects import realtime
-from neko.realtime.dialects.base import Setup
-from neko.realtime.dialects.openai import DEFAULT_VOICE
+from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
 from neko.realtime.dialects.realtime import create, message
 from neko.realtime.dialects.replies import Replies
 from neko.realtime.dialects.told import with_lines

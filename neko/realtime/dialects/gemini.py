@@ -17,7 +17,7 @@ from typing import Any, assert_never
 import orjson
 import pybase64
 
-from neko.realtime.dialects.base import Setup
+from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
 from neko.realtime.dialects.gemini_events import GeminiReading
 from neko.realtime.errors import Arrears, KeyRejected, ProviderError, RateLimited, SessionLost
 from neko.realtime.session import (
@@ -37,7 +37,6 @@ from neko.realtime.session import (
 
 HEARS_HZ = 16_000
 SPEAKS_HZ = 24_000
-DEFAULT_VOICE = "default"  # ours, not the provider's: leave the choice to it
 CONTEXT_TOKENS = 119_808  # of the 128,000 of a session 8,192 are for the reply
 TOKENS_PER_S = 25.0  # of sound, the model's and the person's
 MAX_SESSION_S = 600.0  # a connection lasts about ten minutes

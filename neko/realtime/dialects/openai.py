@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 import pybase64
 
-from neko.realtime.dialects.base import Setup
+from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
 from neko.realtime.dialects.realtime import append, bearer, create, described, failure, message, read, url_of
 from neko.realtime.errors import ProviderError
 from neko.realtime.session import (
@@ -33,7 +33,6 @@ from neko.realtime.session import (
 )
 
 PCM_HZ = 24_000
-DEFAULT_VOICE = "default"  # ours, not the provider's: leave the choice to it
 CONTEXT_TOKENS = 28_672  # of the 32,768 of gpt-realtime 4,096 are for the reply
 TOKENS_PER_S = 20.0  # of the model's speech; the person's counts for half of that
 MAX_SESSION_S = 3600.0  # the server closes with 1001 after 60 minutes
