@@ -213,14 +213,21 @@ class Conduct:
     async def _redial(self, old: Slot) -> Slot:
         while True:
             try:
-                new = await self._successors.successor(old)
-                await carry_over(old, new)
-                return new
+                return await self._successor(old)
             except SessionLost as lost:
                 self._give_up_if_hopeless(lost)
             except Unreachable:
                 pass  # until the deadline of the caller
             await trio.sleep(REDIAL_EVERY_S)
+
+    async def _successor(self, old: Slot) -> Slot:
+        new = await self._successors.successor(old)
+        try:
+            await carry_over(old, new)
+        except ProviderError:
+            new.scope.cancel()
+            raise
+        return new
 
     def _give_up_if_hopeless(self, error: ProviderError) -> None:
         now = trio.current_time()

@@ -63,6 +63,10 @@ class Hosting:
             self._forget(session)
         return session
 
+    async def quiet(self) -> None:
+        """Returns when every session so far is over, its last words included."""
+        await self._previous.wait()
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hosts until cancelled."""
         async with trio.open_nursery() as nursery:

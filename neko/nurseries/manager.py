@@ -184,6 +184,7 @@ class LLMSessionManager:
         """
         session = self._hosting.session
         if session is None:
+            await self._hosting.quiet()
             self._post(Status(StatusCode.CHARACTER_LEFT, LEFT_DETAILS))
         elif not by_server:
             await self._end(Ending.LEFT)

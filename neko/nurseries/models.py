@@ -13,8 +13,10 @@ from neko.nurseries.ports import Connect
 from neko.nurseries.recap import recap
 from neko.nurseries.slot import Listener, Plan, Slot, run_model_session
 from neko.nurseries.takeover import catch_up
-from neko.realtime.errors import ProviderError
+from neko.realtime.errors import ProviderError, SessionLost
 from neko.realtime.session import Line
+
+ORPHANED = "the model session ended with the session that had prepared it"
 
 
 @define(eq=False)
@@ -90,6 +92,13 @@ class Models:
             if slot.listener is self._listener:
                 slot.scope.cancel()
 
+    def orphan(self) -> None:
+        """A bug has ended all of them, those that are somebody else's as well: whoever took one has lost it."""
+        for slot in self._slots:
+            if slot.listener is not self._listener and slot.lost is None and not slot.scope.cancel_called:
+                slot.lost = SessionLost(ORPHANED)
+                slot.listener.on_lost(slot, slot.lost)
+
     def _own(self, slot: Slot) -> None:
         self._slots = [each for each in self._slots if not each.over.is_set()] + [slot]
 
@@ -100,9 +109,15 @@ async def open_models(connect: Connect, history: History, listener: Listener) ->
 
     A bug in one of them ends the context with it.
     """
-    async with trio.open_nursery() as nursery:
-        models = Models(nursery, connect, history, listener)
-        try:
-            yield models
-        finally:
-            models.disown()
+    models = None
+    try:
+        async with trio.open_nursery() as nursery:
+            models = Models(nursery, connect, history, listener)
+            try:
+                yield models
+            finally:
+                models.disown()
+    except Exception:
+        if models is not None:
+            models.orphan()
+        raise

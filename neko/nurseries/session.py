@@ -205,12 +205,16 @@ class Session:
     # --- what the model session in a slot has to say, to whom it may concern -------------------------------------
 
     async def on_event(self, slot: Slot, event: ModelEvent) -> None:
+        nursery = self._nursery
+        if nursery is None:
+            slot.note(event)  # a session that is kept for the next start wears on
+            return
         self._settle(slot, event)
         slot.note(event)
         if self.turns is not None:
             self.touch()
-            if isinstance(event, ToolCalled) and self._nursery is not None:
-                self._nursery.start_soon(use_tool, self.ports, self.inbox, slot, event)
+            if isinstance(event, ToolCalled):
+                nursery.start_soon(use_tool, self.ports, self.inbox, slot, event)
             await self._listening(self.turns).on_event(slot, event, current=slot is self.current)
         if isinstance(event, ReplyStarted | ReplyDone | Expiring):
             self.look()
@@ -295,27 +299,34 @@ class Session:
         async with trio.open_nursery() as nursery:
             self.turns = Turns(nursery, self.outbox, self.history, self.ports, self.language, self._told)
             self._nursery = nursery
-            slot = await self._start(models)
-            if slot is None:
-                nursery.cancel_scope.cancel()
-                return
-            renewing = Renewing(self, self.inbox, self.history)
-            self._conduct = Conduct(
-                slot,
-                renewing,
-                self.callbacks,
-                self.inbox,
-                self.outbox,
-                self.history,
-                self.turns,
-                self,
-                self._asked_at,
-            )
-            self.touch()
-            log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
-            self.outbox.post(self.answer())
-            nursery.start_soon(self._run_conduct, self._conduct)
-            nursery.start_soon(renewing.run)
+            try:
+                slot = await self._start(models)
+                if slot is not None:
+                    await self._run_conduct(self._begin(slot, nursery))
+            finally:
+                # No checkpoint until the nursery is closed: what a model says from now on is nobody's.
+                self._nursery = None
+            nursery.cancel_scope.cancel()
+
+    def _begin(self, slot: Slot, nursery: trio.Nursery) -> Conduct:
+        assert self.turns is not None
+        renewing = Renewing(self, self.inbox, self.history)
+        self._conduct = Conduct(
+            slot,
+            renewing,
+            self.callbacks,
+            self.inbox,
+            self.outbox,
+            self.history,
+            self.turns,
+            self,
+            self._asked_at,
+        )
+        self.touch()
+        log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
+        self.outbox.post(self.answer())
+        nursery.start_soon(renewing.run)
+        return self._conduct
 
     def _told(self, slot: Slot) -> None:
         self.inbox.post(TurnOver(slot))
