@@ -127,7 +127,7 @@ class Conduct:
                 self._outbox.post(message)
         for each in cut.cuts:
             await self._cut(each)
-        self._history.add(Role.USER, typed.text, by=self.current.session.id)
+        self._history.add(Role.USER, typed.text, by=self.current.id)
         await self.current.ask(Say(typed.text, typed.request_id))
 
     async def _show(self, url: str) -> None:

@@ -54,7 +54,7 @@ class Listening:
             case ReplyStarted(reply_id, request_id):
                 self._reply(slot, reply_id, request_id)
             case ReplyDone(reply_id, status):
-                self.turns.generated(reply_id, status)
+                self.turns.generated(slot, reply_id, status)
             case Expiring() | ToolCalled():
                 pass
             case Complaint(code, details):
@@ -72,16 +72,16 @@ class Listening:
             self.inbox.post(each)
 
     async def _piece(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
-        if not self.turns.knows(piece.reply_id):
+        if not self.turns.knows(slot, piece.reply_id):
             # Some providers forget to say that a reply begins.
             self._reply(slot, piece.reply_id, None)
         await self.turns.feed(slot, piece)
 
     def _reply(self, slot: Slot, reply_id: str, request_id: str | None) -> None:
-        if not self.turns.knows(reply_id):
+        if not self.turns.knows(slot, reply_id):
             self.turns.open(reply_id, request_id, slot)
 
     def _user_said(self, slot: Slot, text: str) -> None:
         if text.strip():
-            self.history.add(Role.USER, text, by=slot.session.id)
+            self.history.add(Role.USER, text, by=slot.id)
             self.outbox.post(UserTranscript(text.strip()))

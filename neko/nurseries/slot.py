@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from math import inf
 from typing import Protocol, assert_never
+from uuid import uuid4
 
 import trio
 from attrs import define, field, frozen
@@ -64,6 +65,7 @@ class Slot:
     scope: trio.CancelScope
     listener: Listener
     over: trio.Event  # it is closed
+    id: str = field(factory=lambda: f"model_{uuid4().hex[:12]}", init=False)  # ours; two vendors may give the same
     lost: ProviderError | None = field(default=None, init=False)
     given: Given = field(init=False)
     wearing: Wearing = field(init=False)
@@ -83,7 +85,7 @@ class Slot:
         self.given = Given(facts.hears_hz or 0, self.listener.ledger, tells_speech=facts.tells_speech)
         self.wearing = Wearing(facts, self.plan.lines)
         self.told = self.plan.mark
-        self.knows = {self.session.id}
+        self.knows = {self.id}
 
     @property
     def gone(self) -> bool:

@@ -170,5 +170,5 @@ class Telling:
                 await self.outbox.send(protocol.Translation(text, self.translation.wanted, turn.id))
         # No checkpoint from the claim to the post: a barge-in finds the reply told, or not ended.
         if turn.claim_end():
-            turn.said = self.history.add(Role.ASSISTANT, turn.text, by=turn.slot.session.id)
+            turn.said = self.history.add(Role.ASSISTANT, turn.text, by=turn.slot.id)
             self.outbox.post(TurnEnd(turn.id, interrupted=turn.broken_off))

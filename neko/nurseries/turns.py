@@ -21,6 +21,9 @@ from neko.realtime.session import AudioDelta, ReplyStatus, TextDelta
 
 CLOSED = 64  # replies whose late pieces are known for what they are; a provider has one or two in flight
 
+Key = tuple[str, str]
+"""A model session of ours and its reply: two vendors may give two replies the same name."""
+
 
 @frozen
 class CutShort:
@@ -46,8 +49,8 @@ class Turns:
     _language: Callable[[], str | None]  # the person's, as far as it is known
     _on_told: Callable[[Slot], None]  # a reply of this session has been told
     _turns: list[Turn] = field(factory=list, init=False)
-    _feeds: dict[str, trio.MemorySendChannel[TextDelta | AudioDelta]] = field(factory=dict, init=False)
-    _closed: deque[str] = field(factory=lambda: deque(maxlen=CLOSED), init=False)
+    _feeds: dict[Key, trio.MemorySendChannel[TextDelta | AudioDelta]] = field(factory=dict, init=False)
+    _closed: deque[Key] = field(factory=lambda: deque(maxlen=CLOSED), init=False)
 
     @property
     def last(self) -> Turn | None:
@@ -58,9 +61,9 @@ class Turns:
         """Nothing is being told."""
         return self.last is None or self.last.over.is_set()
 
-    def knows(self, reply_id: str) -> bool:
+    def knows(self, slot: Slot, reply_id: str) -> bool:
         """It has been opened; its pieces either have a place to go or are late."""
-        return reply_id in self._feeds or reply_id in self._closed
+        return (slot.id, reply_id) in self._feeds or (slot.id, reply_id) in self._closed
 
     def open(self, reply_id: str, request_id: str | None, slot: Slot) -> None:
         """A reply begins; it is told once the turn before it is over."""
@@ -69,13 +72,13 @@ class Turns:
         for turn in self._turns:
             if turn.slot is slot:
                 # A session that begins to answer again is done with what it said before, even if it forgot to say so.
-                self._close(turn.reply_id)
+                self._close(_key(turn))
         self._turns = [turn for turn in self._turns if turn.live(now)]
         voice = self._ports.voice(slot.plan.snapshot, slot.plan.mode)
         # In a typed conversation the words on the screen count, whoever speaks them.
         aloud = slot.plan.mode is InputMode.AUDIO and (voice is not None or slot.session.facts.speaks_hz is not None)
         turn = Turn(reply_id, request_id, slot, aloud)
-        self._feeds[reply_id], feed = trio.open_memory_channel[TextDelta | AudioDelta](FEED)
+        self._feeds[_key(turn)], feed = trio.open_memory_channel[TextDelta | AudioDelta](FEED)
         self._turns.append(turn)
         telling = Telling(turn, self._outbox, self._history, voice, self._translation(slot), self._on_told)
         self._nursery.start_soon(telling.run, feed, after)
@@ -88,28 +91,29 @@ class Turns:
 
     async def feed(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
         """A piece of a reply; waits while the telling is behind, drops what comes after the reply's end."""
-        channel = self._feeds.get(piece.reply_id)
+        key = (slot.id, piece.reply_id)
+        channel = self._feeds.get(key)
         try:
             if channel is not None:
                 await channel.send(piece)
                 return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._close(piece.reply_id)
+            self._close(key)
         if isinstance(piece, AudioDelta):
             self._outbox.ledger.spoken(Spoken.CUT, len(piece.pcm), slot.speaks_hz)
 
-    def generated(self, reply_id: str, status: ReplyStatus) -> None:
+    def generated(self, slot: Slot, reply_id: str, status: ReplyStatus) -> None:
         """The model says no more of it; what it said is told to its end."""
         for turn in self._turns:
-            if turn.reply_id == reply_id:
+            if _key(turn) == (slot.id, reply_id):
                 turn.status = status
-        self._close(reply_id)
+        self._close((slot.id, reply_id))
 
     def broke_off(self, slot: Slot) -> None:
         """Its model is gone: what has arrived is told, and ends as interrupted."""
         for turn in self._turns:
             if turn.slot is slot and turn.status is None:
-                self.generated(turn.reply_id, ReplyStatus.FAILED)
+                self.generated(slot, turn.reply_id, ReplyStatus.FAILED)
 
     def unfinished(self) -> list[str]:
         """The words of replies that are not in the history yet, because they are still being told."""
@@ -150,15 +154,19 @@ class Turns:
             turn.sound.cut(waiting)
 
     def _end(self, turn: Turn, now: float) -> None:
-        self._close(turn.reply_id)
+        self._close(_key(turn))
         if turn.claim_end():
-            self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.session.id)
+            self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.id)
             turn.scope.cancel()
         else:
             self._history.cut(turn.said, turn.heard(now))
 
-    def _close(self, reply_id: str) -> None:
-        channel = self._feeds.pop(reply_id, None)
+    def _close(self, key: Key) -> None:
+        channel = self._feeds.pop(key, None)
         if channel is not None:
             channel.close()
-            self._closed.append(reply_id)
+            self._closed.append(key)
+
+
+def _key(turn: Turn) -> Key:
+    return turn.slot.id, turn.reply_id
