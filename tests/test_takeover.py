@@ -5,10 +5,12 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
+import numpy as np
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from neko.audio.resample import SpeechResampler
 from neko.nurseries.conduct import LOSSES
 from neko.realtime.errors import SessionLost, Unreachable
 from neko.realtime.session import (
@@ -226,6 +228,25 @@ async def test_a_swap_now_in_mid_utterance_loses_no_block(
         assert blocks(new) == list(range(1, 101))
         assert house.models.live == [new]
         assert swapped(person)["lost_ms"] == 0
+
+
+async def test_a_swap_leaves_no_seam_in_what_the_model_hears(house: FakeHouse, autojump_clock: MockClock) -> None:
+    """16 kHz from the microphone, 24 kHz to the model: the resampler goes on where it was."""
+    sine = (8_000 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype("<i2")
+    async with house.client() as person:
+        old = await start(house, person)
+        old.say(SpeechStarted())
+        await wait_all_tasks_blocked()
+        for at in range(0, len(sine), 320):
+            if at == 160 * 50:
+                await person.send("swap_session", when="now", prompt="You are a pirate.")
+                await wait_all_tasks_blocked()
+            await person.send("stream_data", input_type="audio", data=sine[at : at + 320].tolist(), sample_rate=16_000)
+        await wait_all_tasks_blocked()
+        assert house.model is not old
+        heard = bytes(house.model.heard)
+        assert heard == SpeechResampler(16_000, HZ).push(sine.tobytes())[: len(heard)]
+        assert len(heard) > 0.9 * 2 * HZ
 
 
 async def test_a_swap_waits_for_the_person_to_have_been_answered(house: FakeHouse, autojump_clock: MockClock) -> None:
