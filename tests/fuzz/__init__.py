@@ -1,0 +1,1 @@
+"""Whole conversations, played by chance against a pretended provider, in memory and in virtual time."""

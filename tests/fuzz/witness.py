@@ -1,0 +1,108 @@
+"""What a pretended provider heard and said, noted as it happens, whatever dialect it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+
+from attrs import define, field, frozen
+
+from neko.testing.behaviour import Behaviour, ToolCall
+from neko.testing.dialects import Dialect, Opening
+from neko.testing.exchange import (
+    Cancel,
+    Ending,
+    Event,
+    Fact,
+    HangUp,
+    Hear,
+    Reply,
+    ReplyEnded,
+    ReplySound,
+    ReplyStarted,
+    Request,
+    Transcribed,
+)
+from neko.testing.tagged import TagReader
+
+
+@define(eq=False)
+class Said:
+    """One reply as the provider gave it: its words, its tagged blocks, how it ended."""
+
+    reply: Reply
+    blocks: list[int] = field(factory=list)
+    ending: Ending | None = None
+
+
+@define(eq=False)
+class Ears:
+    """One provider session's: the tagged blocks that it heard, and what it understood each utterance in them to be."""
+
+    session_id: str
+    reader: TagReader
+    tags: list[int] = field(factory=list)
+    understood: list[str] = field(factory=list)
+
+
+@frozen(kw_only=True)
+class Unrepeated(Behaviour):
+    """Understands each utterance as other words, and says other words in each reply, over all sessions."""
+
+    _understood: count[int] = field(factory=lambda: count(1))
+    _replied: count[int] = field(factory=lambda: count(1))
+
+    def transcript(self, number: int) -> str:
+        return f"utterance {next(self._understood)}"
+
+    def reply(self, number: int, tools: frozenset[str]) -> str | ToolCall:
+        return f"Reply {next(self._replied)} of many words."
+
+
+class Witness:
+    """All sessions of one provider."""
+
+    def __init__(self) -> None:
+        self.ears: list[Ears] = []
+        self.replies: dict[str, Said] = {}
+
+    def watch(self, dialect: type[Dialect]) -> type[Dialect]:
+        """The dialect, with somebody who takes notes."""
+        witness = self
+
+        class Watched(dialect):  # type: ignore[misc,valid-type]
+            def __init__(self, opening: Opening) -> None:
+                super().__init__(opening)
+                self._ears = Ears(opening.session_id, TagReader(self.hears_hz))
+                witness.ears.append(self._ears)
+
+            def read(self, frame: str | bytes) -> tuple[Event, tuple[Request, ...]]:
+                event, requests = super().read(frame)
+                for request in requests:
+                    if isinstance(request, Hear):
+                        self._ears.tags += self._ears.reader.push(request.pcm)
+                return event, tuple(request for request in requests if not witness._late(event, request))
+
+            def write(self, fact: Fact) -> Iterable[Event | HangUp]:
+                witness._note(self._ears, fact)
+                yield from super().write(fact)
+
+        return Watched
+
+    def _late(self, event: Event, request: Request) -> bool:
+        """A cancel that names a reply which is over; the simulator would cancel the one that has begun since."""
+        named = self.replies.get(event.get("response_id", ""))
+        return isinstance(request, Cancel) and named is not None and named.ending is not None
+
+    def _note(self, ears: Ears, fact: Fact) -> None:
+        match fact:
+            case Transcribed(text=text):
+                ears.understood.append(text)
+            case ReplyStarted(reply=reply):
+                self.replies[reply.response_id] = Said(reply)
+            case ReplySound(reply=reply, blocks=blocks):
+                self.replies[reply.response_id].blocks += blocks
+            case ReplyEnded(reply=reply, ending=ending):
+                self.replies[reply.response_id].ending = ending
+            case _:
+                pass

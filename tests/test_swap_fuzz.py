@@ -1,0 +1,37 @@
+"""Whole conversations by chance: whatever happens, what was said is answered once, and what was answered is heard."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.fuzz.machine import Conversation
+
+PARTS = 4  # each with scripts of its own, so that they can run beside each other
+SCRIPTS = int(os.environ.get("NEKO_SCRIPTS", "0"))  # in all parts together; `just swap-fuzz` sets it
+STEPS = 20  # at most, in one script; what failed so far failed with three to twelve
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SCRIPTS, reason="takes minutes; run by `just swap-fuzz`")
+@pytest.mark.parametrize("part", range(PARTS))
+def test_by_chance(part: int) -> None:
+    """A failure names the script; the same part plays the same scripts each time."""
+    scripts = SCRIPTS // PARTS
+    machine: Any = seed(part)(type("Conversation", (Conversation,), {"played": 0}))
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=scripts,
+            stateful_step_count=STEPS,
+            deadline=None,  # other work on the machine makes no conversation wrong
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    print(f"part {part}: {machine.played} conversations played to their end")
+    assert machine.played >= scripts
