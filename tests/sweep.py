@@ -53,12 +53,18 @@ def frames(task: Task) -> Iterator[Any]:
 
 def place(task: Task) -> str:
     """The task's name, and the line of neko at which it stands."""
-    lines = [f"{f.f_globals['__name__']}:{f.f_lineno}" for f in frames(task) if _is_neko(f)]
+    lines = [f"{module(frame)}:{frame.f_lineno}" for frame in frames(task) if module(frame).startswith("neko.")]
     return f"{task.name} at {lines[-1] if lines else '(nothing yet)'}"
 
 
-def _is_neko(frame: Any) -> bool:
-    return str(frame.f_globals.get("__name__", "")).startswith("neko.")
+def module(frame: Any) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def waits_in(task: Task) -> str:
+    """The module whose await it is, Trio's own aside."""
+    modules = [module(frame) for frame in frames(task) if not module(frame).startswith("trio.")]
+    return modules[-1] if modules else ""
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------------
@@ -69,15 +75,12 @@ def vulnerable(task: Task) -> bool:
 
     Where Trio itself waits for children it cannot, and a session's host waits for nothing but its turn.
     """
-    inner = ""
-    for frame in frames(task):
-        if frame.f_code.co_name == "_nested_child_finished" or frame.f_globals.get("__name__") == "trio._threads":
-            return False
-        if not str(frame.f_globals.get("__name__", "")).startswith("trio."):
-            inner = str(frame.f_globals.get("__name__", ""))
-    return (
-        inner.startswith("neko.") and inner != "neko.nurseries.hosting" and isinstance(task._next_send, outcome.Value)
+    if not waits_in(task).startswith("neko.") or waits_in(task) == "neko.nurseries.hosting":
+        return False
+    own = any(
+        each.f_code.co_name == "_nested_child_finished" or module(each) == "trio._threads" for each in frames(task)
     )
+    return not own and isinstance(task._next_send, outcome.Value)
 
 
 class Bug(RuntimeError):
@@ -135,6 +138,7 @@ class Kind:
 
     name: str
     act: Callable[[Stage, Task], None] | None = None
+    wire: bool = False  # also in the middle of a frame: inside of trio-websocket
     error: Callable[[], Exception] | None = None
     ends: bool = False  # the character is gone then
     cuts: bool = False  # the session or the connection is gone then
@@ -143,10 +147,10 @@ class Kind:
 
 KINDS = [
     Kind("session cancelled", cancel_session, cuts=True),
-    Kind("connection cancelled", cancel_connection, cuts=True),
+    Kind("connection cancelled", cancel_connection, wire=True, cuts=True),
     Kind("character cancelled", cancel_character, ends=True),
     Kind("house cancelled", cancel_house, ends=True),
-    Kind("client vanishes", client_vanishes, cuts=True),
+    Kind("client vanishes", client_vanishes, wire=True, cuts=True),
     Kind("model dies", model_dies),
     Kind("all models die", models_die),
     Kind("model falls silent", model_falls_silent),
@@ -179,12 +183,17 @@ class Mishap(trio.abc.Instrument):
 
     def before_task_step(self, task: Task) -> None:
         act = self.kind.act
-        if act is None or not self.stage.counting or not ours(task) or (act is bug and not vulnerable(task)):
+        if act is None or not self.stage.counting or not ours(task) or not self._counts(task):
             return
         self.count += 1
         if self.count == self.at:
             self.hit = place(task)
             act(self.stage, task)
+
+    def _counts(self, task: Task) -> bool:
+        if self.kind.act is bug:
+            return vulnerable(task)
+        return self.kind.wire or not waits_in(task).startswith("trio_websocket.")
 
     def called(self) -> None:
         if self.kind.error is None or not self.stage.counting:

@@ -207,16 +207,24 @@ async def _host(stage: Stage, *, task_status: trio.TaskStatus[None]) -> None:
 async def meet(stream: Any, manager: LLMSessionManager, scope: trio.CancelScope) -> None:
     """What the listener does: a bug in a connection ends that connection, and is logged."""
     try:
-        with scope, suppress(ConnectionClosed):
+        with scope:
             async with trio.open_nursery() as nursery:
-                request = await wrap_server_stream(nursery, stream)
-                websocket = await request.accept()
-                await serve_connection(websocket, manager, AudioFraming.BASE64)
-                with trio.move_on_after(1):
-                    await websocket.aclose()
+                with suppress(ConnectionClosed):
+                    await _serve(nursery, stream, manager)
                 nursery.cancel_scope.cancel()
     except* Exception as errors:
         log.exception("connection.bug", exc_info=errors)
     finally:
         stream.send_stream.close()
         stream.receive_stream.close()
+
+
+async def _serve(nursery: trio.Nursery, stream: Any, manager: LLMSessionManager) -> None:
+    with trio.move_on_after(HANDSHAKE_WITHIN) as handshake:
+        request = await wrap_server_stream(nursery, stream)
+        websocket = await request.accept()
+    if handshake.cancelled_caught:
+        return
+    await serve_connection(websocket, manager, AudioFraming.BASE64)
+    with trio.move_on_after(1):
+        await websocket.aclose()
