@@ -34,8 +34,6 @@ format:
 bench-voice SPEECH="tests/speech":
     neko bench voice --speech {{SPEECH}}
 
-    neko bench voice --speech {{SPEECH}}
-
 # Whole conversations by chance, on two cores: so many scripts in all
 swap-fuzz SCRIPTS="100000":
     seq 0 3 | NEKO_SCRIPTS={{SCRIPTS}} xargs -P2 -I% python -m pytest -q -s "tests/test_swap_fuzz.py::test_by_chance[%]"
