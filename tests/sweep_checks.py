@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -99,8 +98,6 @@ async def _works(stage: Stage) -> list[str]:
 def _left(stage: Stage) -> Iterator[str]:
     if stage.models.live or stage.models.dialling:
         yield f"model sessions left: {_ids(stage.models.live)}, {stage.models.dialling} being dialled"
-    if threading.active_count() > 1 and any(each.name.startswith("neko.") for each in threading.enumerate()):
-        yield f"threads left: {threading.enumerate()}"
 
 
 def _told(stage: Stage) -> Iterator[str]:
