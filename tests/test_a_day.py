@@ -19,7 +19,7 @@ from neko.config.manager import ConfigManager
 from neko.config.read import parse
 from neko.config.snapshot import Snapshot
 from neko.config.store import OverrideStore
-from neko.conversation.renewal import FRESH_SHARE, WINDOW_S, WINDOW_SHARE
+from neko.conversation.renewal import WINDOW_S, WINDOW_SHARE
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 from neko.protocol.client import InputMode
@@ -109,21 +109,14 @@ async def character(provider: ProviderInMemory, kind: str, folder: Path) -> Asyn
 
 
 def swaps_in_a_day(life_s: float | None, late_s: float = 0.0) -> int:
-    """What the policy comes to when a session always waits, and is replaced in the middle of its own life.
+    """What the policy comes to when the next session is connected just before it takes over.
 
     `late_s`: how long each swap waits for the end of a turn.
     """
     if life_s is None:
         return 0
-    since = pending = 0.0
-    for swaps in count():
-        at = since + life_s - min(WINDOW_S, WINDOW_SHARE * life_s)
-        if at > DAY_S:
-            return swaps
-        while pending + FRESH_SHARE * life_s < at - SWAP_DEADLINE_S:
-            pending += FRESH_SHARE * life_s
-        since, pending = pending, at + late_s
-    raise AssertionError
+    first = life_s - min(WINDOW_S, WINDOW_SHARE * life_s)
+    return 1 + int((DAY_S - first) / (first - SWAP_DEADLINE_S + late_s))
 
 
 @pytest.mark.slow

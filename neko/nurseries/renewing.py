@@ -146,10 +146,16 @@ class Renewing:
         return self._wish.plan if self._wish else self._running.newest()
 
     def _fresh(self, slot: Slot, due: Renewal | None) -> bool:
-        """It is what is wanted, there, and of use; shortly before its time it is not exchanged any more."""
+        """It is what is wanted, there, and of use.
+
+        Shortly before a limit it is exchanged for one that has all of its life before it; once a swap is due, or may be
+        due with the next turn, it stays.
+        """
         now = trio.current_time()
         if slot.gone or not slot.plan.same(self._next()):
             return False
+        if due is not None and due.reason is Reason.EXPIRES and due.prepare_at <= now < due.at:
+            return slot.wearing.since >= due.prepare_at
         if due is not None and due.prepare_at <= now:
             return True
         tail = sum(tokens(each.text) for each in self._history.since(slot.told))
