@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -19,11 +20,12 @@ from neko.config.manager import ConfigManager
 from neko.config.read import parse
 from neko.config.snapshot import Snapshot
 from neko.config.store import OverrideStore
-from neko.conversation.renewal import WINDOW_S, WINDOW_SHARE
+from neko.conversation.renewal import FULL, WINDOW_S, WINDOW_SHARE
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 from neko.protocol.client import InputMode
 from neko.realtime.dialects.base import Setup
+from neko.realtime.dialects.glm import REMEMBERS_S
 from neko.realtime.omni_realtime import open_realtime
 from neko.realtime.session import Line, ModelSession
 from neko.testing import (
@@ -67,6 +69,7 @@ class Talk:
     numbers: count[int] = field(factory=lambda: count(1))
     spoken: list[int] = field(factory=list)
     turns: int = 0
+    answered_at: list[float] = field(factory=list)
 
     async def utter(self) -> None:
         blocks = [next(self.numbers) for _ in range(SPOKEN)]
@@ -76,6 +79,7 @@ class Talk:
         with trio.fail_after(60):
             while len(self.person.of("system")) < self.turns:
                 await self.person.arrival()
+        self.answered_at.append(trio.current_time())
 
     async def _send(self, pcm: bytes) -> None:
         size = FRAME * HZ // 100 * 2
@@ -119,6 +123,15 @@ def swaps_in_a_day(life_s: float | None, late_s: float = 0.0) -> int:
     return 1 + int((DAY_S - first) / (first - SWAP_DEADLINE_S + late_s))
 
 
+def swaps_of_the_forgetful(answered_at: Sequence[float], end: float) -> int:
+    """A model that remembers two minutes is exchanged 90 s after the first answer that it gave."""
+    swaps, next_at = 0, -inf
+    for at in answered_at:
+        if at > next_at:
+            swaps, next_at = swaps + 1, at + FULL * REMEMBERS_S
+    return swaps - (next_at > end)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(DIALECTS))
 async def test_a_day_of_talk(kind: str, tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -138,8 +151,12 @@ async def test_a_day_of_talk(kind: str, tmp_path: Path, autojump_clock: MockCloc
         await trio.sleep(60)
 
         swaps = person.of("neko.session_swapped")
-        assert {frame["reason"] for frame in swaps} <= {"expires"}
-        assert swaps_in_a_day(dialect.max_session_s, TURN_S) <= len(swaps) <= swaps_in_a_day(dialect.max_session_s)
+        if kind == "glm":
+            assert {frame["reason"] for frame in swaps} == {"context"}
+            assert len(swaps) == swaps_of_the_forgetful(talk.answered_at, begin + DAY_S)
+        else:
+            assert {frame["reason"] for frame in swaps} <= {"expires"}
+            assert swaps_in_a_day(dialect.max_session_s, TURN_S) <= len(swaps) <= swaps_in_a_day(dialect.max_session_s)
         assert [frame for frame in swaps if frame["lost_ms"] or frame["gap_ms"]] == []
         assert sorted(block for session in provider.sessions for block in session.tags) == talk.spoken
         assert all(session.tags == sorted(session.tags) for session in provider.sessions)

@@ -43,6 +43,8 @@ def test_a_fresh_session_is_not_renewed() -> None:
         ({"tokens": 750}, {"context_tokens": 1000}, Renewal(Reason.CONTEXT, -inf, -inf)),
         ({"tokens": 600}, {"context_tokens": 1000}, Renewal(Reason.CONTEXT, -inf, inf)),
         ({"tokens": 500}, {"context_tokens": 1000}, None),
+        ({"talked_since": 1100.0}, {"remembers_s": 120.0}, Renewal(Reason.CONTEXT, 1185.0, 1190.0)),
+        ({}, {"remembers_s": 120.0}, None),
         ({"turns": 5, "quiet_since": 2000.0}, {}, Renewal(Reason.IDLE, 2000 + IDLE_S - 5, 2000 + IDLE_S)),
         ({"turns": 4, "quiet_since": 2000.0}, {}, None),
         ({"ends_at": 4600.0}, {}, Renewal(Reason.EXPIRES, 4475.0, 4480.0, 4597.0)),
@@ -75,6 +77,7 @@ FINITE = st.floats(0, 1e6)
         tokens=st.integers(0, 50_000),
         quiet_since=st.none() | FINITE,
         outdated=st.booleans(),
+        talked_since=st.none() | FINITE,
         untold=st.booleans(),
     ),
     limits=st.builds(
@@ -83,6 +86,7 @@ FINITE = st.floats(0, 1e6)
         max_age_s=st.just(0.0) | FINITE,
         context_tokens=st.none() | st.integers(1, 30_000),
         swap_deadline_s=st.floats(0.1, 60),
+        remembers_s=st.none() | st.floats(1, 600),
     ),
 )
 def test_a_limit_is_never_missed_and_preparing_comes_first(wear: Wear, limits: Limits) -> None:

@@ -41,6 +41,7 @@ class Limits:
     max_age_s: float
     context_tokens: int | None
     swap_deadline_s: float  # to have the next session connected
+    remembers_s: float | None = None  # how long it knows what it has heard; the recap of the next one tells it again
 
 
 @frozen
@@ -52,8 +53,9 @@ class Wear:
     turns: int  # of the person
     tokens: int  # of its context, estimated
     quiet_since: float | None  # nobody speaks and nobody waits for an answer since then
-    outdated: bool  # the configuration says something else by now
-    untold: bool  # agents have brought what this session cannot be told
+    outdated: bool = False  # the configuration says something else by now
+    talked_since: float | None = None  # the first answer
+    untold: bool = False  # agents have brought what this session cannot be told
 
 
 @frozen
@@ -95,6 +97,9 @@ def _reasons(wear: Wear, limits: Limits) -> Iterator[Renewal]:
         yield Renewal(Reason.AGENTS, -inf, -inf)
     if limits.context_tokens and wear.tokens >= FILLING * limits.context_tokens:
         yield Renewal(Reason.CONTEXT, -inf, -inf if wear.tokens >= FULL * limits.context_tokens else inf)
+    if limits.remembers_s is not None and wear.talked_since is not None:
+        at = wear.talked_since + FULL * limits.remembers_s
+        yield Renewal(Reason.CONTEXT, at - limits.swap_deadline_s, at)
     if limits.max_turns and wear.turns >= limits.max_turns - 1:
         yield Renewal(Reason.TURNS, -inf, -inf if wear.turns >= limits.max_turns else inf)
     if limits.max_age_s:

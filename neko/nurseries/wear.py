@@ -26,6 +26,7 @@ class Wearing:
     _lines: Sequence[Line]
     since: float = field(factory=trio.current_time, init=False)
     ends_at: float | None = field(init=False)
+    talked_since: float | None = field(default=None, init=False)
     turns: int = field(default=0, init=False)
     room_tokens: int | None = field(init=False)  # of the context, when it began
     tokens: float = field(default=0.0, init=False)  # said and heard since
@@ -43,6 +44,7 @@ class Wearing:
         match event:
             case ReplyStarted():
                 self.turns += 1
+                self.talked_since = self.talked_since or trio.current_time()
             case TextDelta(text=text) | UserSaid(text=text):
                 self.tokens += tokens(text)
             case AudioDelta(pcm=pcm):
@@ -55,10 +57,14 @@ class Wearing:
 
     def wear(self, *, quiet_since: float | None, outdated: bool, untold: bool) -> Wear:
         """For the policy; what it cannot know itself comes from the conversation."""
-        return Wear(self.since, self.ends_at, self.turns, int(self.tokens), quiet_since, outdated, untold)
+        return Wear(
+            self.since, self.ends_at, self.turns, int(self.tokens), quiet_since, outdated, self.talked_since, untold
+        )
 
     def limits(self, policy: SessionPolicy) -> Limits:
-        return Limits(policy.max_turns, policy.max_age_s, self.room_tokens, policy.swap_deadline_s)
+        return Limits(
+            policy.max_turns, policy.max_age_s, self.room_tokens, policy.swap_deadline_s, self._facts.remembers_s
+        )
 
     def sounded(self, pcm: bytes, hz: int | None) -> None:
         """Sound went to or came from the model."""

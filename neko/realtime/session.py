@@ -32,6 +32,7 @@ class Facts:
     tells_speech: bool = True  # says when the person begins to speak
     context_tokens: int | None = None  # how much of a conversation a session holds
     tokens_per_s: float = 0.0  # what a second of sound counts for in that
+    remembers_s: float | None = None  # how long it knows what it has heard, where that is not all of it
     watched: bool = True  # dead when it answers neither a ping nor an utterance within `silence_s`
 
 

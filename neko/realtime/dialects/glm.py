@@ -18,13 +18,14 @@ from neko.realtime.dialects.realtime import ENDINGS, described
 from neko.realtime.errors import Arrears, KeyRejected, ProviderError, RateLimited
 from neko.realtime.session import Facts, ModelEvent, ReplyDone, ReplyStarted, Tool
 
+REMEMBERS_S = 120.0
 AUDIO, VIDEO = "audio", "video_passive"
 
 
 class GlmDialect(BetaDialect):
     """One session's dialect."""
 
-    known: ClassVar[Facts] = Facts(hears_hz=16_000, speaks_hz=BETA_PCM_HZ)
+    known: ClassVar[Facts] = Facts(hears_hz=16_000, speaks_hz=BETA_PCM_HZ, remembers_s=REMEMBERS_S)
     endings: ClassVar[dict[str, type[ProviderError]]] = (
         ENDINGS
         | dict.fromkeys(["1000", "1001", "1002", "1003", "1004"], KeyRejected)
