@@ -66,6 +66,10 @@ class ScriptedModel:
         finally:
             self.at_work -= 1
 
+    async def read(self, messages: Sequence[ChatMessage]) -> None:
+        async with self.reply(messages) as pieces:
+            await anext(pieces)
+
     async def _pieces(self) -> AsyncGenerator[str, None]:
         for index, piece in enumerate(self.reply_pieces):
             if index == self.fails_after:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from neko.local.engines import ChatMessage
-from neko.local.items import PROMPT_TOKENS, Entry, Items, created, tokens
+from neko.local.items import PROMPT_TOKENS, Entry, Items, created, message_tokens
 from neko.protocol.realtime.content import ContentPart, ContentType, MessageItem, Role
 from neko.protocol.realtime.errors import InvalidRequest
 
@@ -45,7 +45,7 @@ def test_the_prompt_is_append_only_and_seldom_shortened() -> None:
             {"role": "system", "content": "A recap."},
         ]
         assert prompt[2]["role"] == "user"
-        assert sum(tokens(line["content"]) for line in prompt) <= PROMPT_TOKENS
+        assert sum(message_tokens(line["content"]) for line in prompt) <= PROMPT_TOKENS
     assert prompts[-1][-1]["content"].startswith("answer 59")
 
 

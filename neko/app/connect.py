@@ -18,12 +18,16 @@ from neko.app.warm import Warm
 from neko.config.errors import ConfigError
 from neko.config.model import Provider, ProviderKind
 from neko.config.snapshot import Snapshot
+from neko.local.engines import ChatMessage
+from neko.local.errors import LocalError
+from neko.local.items import PROMPT_TOKENS, message_tokens
+from neko.local.warmth import WARM_WITHIN
 from neko.nurseries.ports import Voice
 from neko.protocol.client import InputMode
 from neko.realtime.chat import ChatEndpoint, open_chat
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
-from neko.realtime.errors import KeyRejected, VoiceUnavailable
+from neko.realtime.errors import KeyRejected, NotReady, VoiceUnavailable
 from neko.realtime.omni_offline import open_offline
 from neko.realtime.omni_realtime import open_realtime
 from neko.realtime.session import Line, ModelSession
@@ -33,7 +37,7 @@ from neko.tts.worker import get_tts_worker
 
 LOCAL_MODEL = "local"
 # It runs for ever. A laptop that is busy is slow, not dead, and its engines have deadlines of their own.
-EMBEDDED_FACTS: dict[str, Any] = {"max_session_s": None, "sees": False, "context_tokens": 3_584, "watched": False}
+EMBEDDED_FACTS: dict[str, Any] = {"max_session_s": None, "sees": False, "watched": False}
 WORDS_ONLY = {ProviderKind.LOCAL, ProviderKind.CHAT}  # text providers without a sound of their own
 
 
@@ -94,12 +98,13 @@ class Adapters:
                 warm.voice.open_voice(snapshot.character.voice)
         if mode is InputMode.TEXT:
             with warm.for_conversation() as mine:
+                await _read(mine, snapshot, lines)
                 async with open_offline(mine.chat, snapshot.character.prompt, lines, sees=False) as offline:
-                    await offline.warm()
+                    offline.facts = evolve(offline.facts, context_tokens=_context_tokens(snapshot))
                     yield offline
         else:
             dialect = OpenAiDialect(speaks=snapshot.character.tts == NATIVE)
-            dialect.facts = evolve(dialect.facts, **EMBEDDED_FACTS)
+            dialect.facts = evolve(dialect.facts, context_tokens=_context_tokens(snapshot), **EMBEDDED_FACTS)
             reached = Reached(dialect, self.local_url, LOCAL_MODEL)
             async with _realtime(snapshot, lines, reached, self.token) as session:
                 yield session
@@ -113,6 +118,22 @@ class Adapters:
     def _key(self, provider: Provider) -> str | None:
         with _as_provider_error():
             return provider.api_key(self.environ)
+
+
+def _context_tokens(snapshot: Snapshot) -> int:
+    """What one place in the language model's memory holds beside the character's prompt."""
+    return max(1, PROMPT_TOKENS - message_tokens(snapshot.character.prompt))
+
+
+async def _read(warm: Warm, snapshot: Snapshot, lines: Sequence[Line]) -> None:
+    """Has the model read what stands before the first question, as far as there is time for it."""
+    prompt = [ChatMessage(role="system", content=snapshot.character.prompt)]
+    prompt += [ChatMessage(role=line.role, content=line.text) for line in lines]
+    try:
+        with trio.move_on_after(WARM_WITHIN):
+            await warm.engines.language_model.read(prompt)
+    except LocalError as error:
+        raise NotReady(str(error)) from error
 
 
 @asynccontextmanager

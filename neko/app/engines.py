@@ -10,7 +10,8 @@ from pathlib import Path
 import trio
 from attrs import frozen
 
-from neko.app.warm import LocalLanguageModel, Places, Warm
+from neko.app.places import Places
+from neko.app.warm import LocalLanguageModel, Warm
 from neko.config.model import Provider
 from neko.local.detection import SileroDetectors
 from neko.local.engine import language_model_process, require_engine

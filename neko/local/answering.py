@@ -9,7 +9,7 @@ from neko.local.beats import BEATS_AHEAD, Beat, Broke
 from neko.local.cascade import speak_answer, write_answer
 from neko.local.engines import HEARING_HZ, ChatMessage, Engines
 from neko.local.errors import LocalError
-from neko.local.items import Items, tokens
+from neko.local.items import Items, message_tokens
 from neko.local.outbox import Outbox
 from neko.local.telling import Telling, engine_error
 from neko.local.turns import Turn, Utterance
@@ -69,7 +69,7 @@ class Answering:
             await self._perform(turn, prompt, response, telling, broken)
         if telling.begun or turn.utterance is None:
             cut_by = turn.cut_by if turn.speaking.cancelled_caught else None
-            await telling.end(cut_by, sum(tokens(message["content"]) for message in prompt))
+            await telling.end(cut_by, sum(message_tokens(message["content"]) for message in prompt))
 
     async def _perform(
         self, turn: Turn, prompt: list[ChatMessage], response: Response, telling: Telling, broken: Broke | None

@@ -54,6 +54,13 @@ class LanguageModel(Protocol):
         """
         ...
 
+    async def read(self, messages: Sequence[ChatMessage]) -> None:
+        """Returns when the model has read them, so that a reply to what they begin with comes soon.
+
+        Others' replies go first. What was read before a cancel stays read. Raises `LocalError`.
+        """
+        ...
+
 
 Speak = Callable[["trio.MemoryReceiveChannel[str]", "trio.MemorySendChannel[bytes]"], Awaitable[None]]
 """Speaks phrases until their channel ends, then closes both channels.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from attrs import define, evolve, field
 
 from neko.conversation.heard import Playout
+from neko.conversation.tokens import tokens
 from neko.local.engines import ChatMessage
 from neko.protocol.realtime.content import ContentPart, ContentType, ItemStatus, MessageItem, Role
 from neko.protocol.realtime.errors import InvalidRequest
 
-# One slot of the language model holds 4096 tokens; the answer itself and the estimate's error need the rest.
+# One slot of the language model holds 4096 tokens. The estimate may be a fifth too low, and the answer has 160.
 PROMPT_TOKENS = 3_200
 MESSAGE_TOKENS = 5  # the role and the marks around each message in ChatML
-BYTES_PER_TOKEN = 3  # of UTF-8: one Chinese character, or a little less than the usual four letters
 
 
 @define(eq=False)
@@ -54,9 +54,9 @@ class Entry:
         self.status = ItemStatus.INCOMPLETE
 
 
-def tokens(text: str) -> int:
-    """About how many tokens a message of this text takes; seldom too few."""
-    return len(text.encode()) // BYTES_PER_TOKEN + MESSAGE_TOKENS
+def message_tokens(text: str) -> int:
+    """About how many tokens a message of this text takes."""
+    return tokens(text) + MESSAGE_TOKENS
 
 
 class Items:
@@ -132,8 +132,8 @@ class Items:
         raise InvalidRequest("item_not_found", f"There is no item with id '{item_id}'.", param)
 
     def _shorten(self) -> None:
-        room = PROMPT_TOKENS - tokens(self.instructions)
-        while len(self._entries) > 1 and sum(tokens(entry.words) for entry in self._entries) > room:
+        room = PROMPT_TOKENS - message_tokens(self.instructions)
+        while len(self._entries) > 1 and sum(message_tokens(entry.words) for entry in self._entries) > room:
             begin, end = self._older_half()
             del self._entries[begin:end]
 

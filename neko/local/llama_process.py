@@ -16,13 +16,17 @@ import orjson
 from attrs import frozen
 
 NICENESS = 5  # sound flows while the model thinks
-SLOTS = 2  # the pending session warms its prefix beside the current one
+# Two conversations, each with a pending session that has something else to read than the current one. More would answer
+# too slowly on a processor that this is made for.
+SLOTS = 4
 SLOT_TOKENS = 4096  # persona, examples and ten turns fit several times; 115 MB of memory per slot (1.5B)
 BATCH = 64  # tokens read between two looks at whether the asker has gone; larger ones are no faster on a CPU
-PROMPT_CACHE_MIB = 512  # prefixes of conversations that lost their slot; the library's own default is 8 GiB
+NO_PROMPT_CACHE = 0  # MiB; the owner names the slot, and the library looks there only when nobody does
 MAX_THREADS = 8  # generation waits for memory, not for cores, beyond that
 WARNINGS_ONLY = 2  # of llama.cpp's verbosity levels; information would hold the words of the conversation
-NO_MODEL_HUB = {"HF_HUB_OFFLINE": "1"}  # nothing is fetched at run time
+# Read by the libraries when they are loaded. Nothing is fetched at run time. A thread that waits for another one
+# sleeps: one that spins keeps others off its core, and where anything else runs a word takes seconds.
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive"}
 
 
 @frozen
@@ -40,7 +44,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer = _claim_stdout()
     settings = cattrs.structure(orjson.loads(sys.stdin.readline()), Settings)
-    os.environ.update(NO_MODEL_HUB)
+    os.environ.update(ENVIRONMENT)
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     server = _serve(settings)
@@ -69,7 +73,7 @@ def _serve(settings: Settings) -> Any:
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * SLOT_TOKENS
     params.n_batch = params.n_ubatch = BATCH
-    params.cache_ram_mib = PROMPT_CACHE_MIB
+    params.cache_ram_mib = NO_PROMPT_CACHE
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
     params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
     params.fit_params = False  # the context is given: nothing to probe the memory for

@@ -49,6 +49,9 @@ class ScriptedModel:
         asked = sum(message["role"] == "user" for message in messages)
         return aclosing(_word_by_word(self._replies[(asked - 1) % len(self._replies)]))
 
+    async def read(self, messages: Sequence[ChatMessage]) -> None:  # noqa: ARG002 - it never reads anything
+        await trio.lowlevel.checkpoint()
+
 
 async def _word_by_word(text: str) -> AsyncGenerator[str, None]:
     first, *others = text.split(" ")

@@ -9,7 +9,7 @@ from attrs import evolve
 from neko.audio.pcm import duration_ms
 from neko.local.beats import Beat, Broke, Sound, Told, Written
 from neko.local.engines import SPEECH_HZ
-from neko.local.items import Entry, Items, tokens
+from neko.local.items import Entry, Items, message_tokens
 from neko.local.outbox import Outbox
 from neko.protocol.realtime.content import ContentPart, ContentType, ItemStatus, Role
 from neko.protocol.realtime.identity import new_id
@@ -135,7 +135,7 @@ class Telling:
 
     def _usage(self, given: int) -> Usage:
         """Estimates: the engines do not count."""
-        made = tokens(self._entry.words) if self._entry else 0
+        made = message_tokens(self._entry.words) if self._entry else 0
         return Usage(given + made, given, made, TokenDetails(text_tokens=given), TokenDetails(text_tokens=made))
 
     @property

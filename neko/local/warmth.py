@@ -14,8 +14,9 @@ from neko.telemetry import get_logger
 
 log = get_logger("local")
 
-# Seconds. A cold prefix of 4096 tokens takes longer, but a client gives up on a start after 10 s.
-WARM_WITHIN = 8.0
+# Seconds. A long cold prefix takes longer, but a pending session has 5 s to come up (`swap_deadline_s`), and a client
+# gives up on a start after 10. Reading goes on behind it.
+WARM_WITHIN = 4.0
 
 
 class Warmth:
@@ -34,24 +35,29 @@ class Warmth:
         """Tells the client of this session when its prefix is warm, or after `WARM_WITHIN`."""
         await self._pay()
         self._owed = session
-        self._prime(trio.current_time() + WARM_WITHIN)
+        self._nursery.start_soon(self._confirm_cold, session)
+        self._prime()
 
     def refresh(self) -> None:
-        """The items have changed. A session that is not confirmed yet waits for them, but not longer than before.
+        """The items have changed. A session that is not confirmed yet waits for them as well.
 
         Without instructions nothing is read: they come first in the prompt, and would have all of it read again.
         """
-        if not self._items.instructions:
-            return
-        self._prime(self._priming.deadline if self._owed else trio.current_time() + WARM_WITHIN)
+        if self._items.instructions:
+            self._prime()
 
     def leave(self) -> None:
         """An answer needs the model, and warms the prefix itself."""
         self._priming.cancel()
 
-    def _prime(self, deadline: float) -> None:
+    async def _confirm_cold(self, session: Session) -> None:
+        await trio.sleep(WARM_WITHIN)
+        if self._owed is session:
+            await self._pay()
+
+    def _prime(self) -> None:
         self._priming.cancel()
-        self._priming = trio.CancelScope(deadline=deadline)
+        self._priming = trio.CancelScope()
         self._nursery.start_soon(self._run, self._priming)
 
     async def _run(self, priming: trio.CancelScope) -> None:
@@ -63,13 +69,11 @@ class Warmth:
             await self._pay()
 
     async def _read(self, prompt: list[ChatMessage]) -> None:
-        """Has the model read the prompt: its first word shows that it has."""
         try:
-            async with self._model.reply(prompt) as pieces:
-                await anext(pieces, None)
+            await self._model.read(prompt)
             self._warm = prompt
-        except* LocalError as broken:
-            log.warning("prefix.cold", reason=str(broken.exceptions[0]))
+        except LocalError as broken:
+            log.warning("prefix.cold", reason=str(broken))
 
     async def _pay(self) -> None:
         session, self._owed = self._owed, None

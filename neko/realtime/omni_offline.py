@@ -95,17 +95,14 @@ class OmniOfflineClient:
     async def receive(self) -> ModelEvent:
         return await self._events.receive()
 
-    async def warm(self) -> None:
-        """Has a model of one's own read the prompt before the first question. Raises `ProviderError`."""
-        async with self._model.reply(tuple(self._messages)) as pieces:
-            await anext(pieces, None)
-
     async def answer(self) -> None:
         """Answers the questions in order until cancelled."""
         async for question in self._asked:
             with trio.CancelScope() as scope:
                 self._answering = (question.reply_id, scope)
                 await self._reply(question)
+            if scope.cancelled_caught:
+                await self._emit.send(ReplyDone(question.reply_id, ReplyStatus.CANCELLED))
 
     async def _question(self, role: str, text: str, request_id: str | None) -> None:
         self._messages.append({"role": role, "content": text})
