@@ -82,6 +82,7 @@ async def test_an_interruption_hangs_up_and_remembers_what_was_heard() -> None:
         assert isinstance(started, ReplyStarted)
         assert isinstance(piece, TextDelta)
         await client.send(Interrupt(started.reply_id, None, running=True, heard_ms=300, heard_text="One"))
+        assert await client.receive() == ReplyDone(started.reply_id, ReplyStatus.CANCELLED)
         await fake.streams(0)
         await client.send(Say("Stop."))
         await events_until_done(client)

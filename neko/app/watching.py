@@ -53,12 +53,21 @@ async def watch_configuration(source: Source, adopt: Adopt) -> None:
     looking = Looking(source, adopt)
     why_not: OSError | RuntimeError | None = None
     while why_not is None:
-        posts = await trio.to_thread.run_sync(_all_signposts, looking.source.places)
-        async with trio.open_nursery() as nursery:
-            # It looks when the watch is set, so that nothing written meanwhile is missed: no checkpoint before that.
-            nursery.start_soon(looking.look)
-            why_not = await _change(posts)
+        why_not = await _next_look(looking)
     log.warning("config.not_watched", details=str(why_not))
+
+
+async def _next_look(looking: Looking) -> OSError | RuntimeError | None:
+    """Looks, and returns when it is time to look again, or why that will never be known."""
+    try:
+        posts = await trio.to_thread.run_sync(_all_signposts, looking.source.places)
+    except OSError as error:
+        return error
+    async with trio.open_nursery() as nursery:
+        # It looks when the watch is set, so that nothing written meanwhile is missed: no checkpoint before that.
+        nursery.start_soon(looking.look)
+        why_not = await _change(posts)
+    return why_not
 
 
 @define

@@ -89,6 +89,11 @@ class Given:
         self._forget()
 
     @property
+    def speaking(self) -> bool:
+        """The session has said that somebody speaks, and not yet that they fell silent."""
+        return self._person is Person.SPEAKING
+
+    @property
     def wanted(self) -> bool:
         """Somebody is speaking, or has spoken and not been answered."""
         return self._person is not Person.QUIET or bool(self._committed)

@@ -13,11 +13,11 @@ from neko.audio.ledger import Heard
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History, Role
 from neko.conversation.renewal import Reason
-from neko.nurseries.inbox import Cut, Inbox, Input, Lost, MicBlock, News, Swap, ToolDone, TurnOver
+from neko.nurseries.inbox import Cut, Inbox, Input, Look, Lost, MicBlock, Swap, ToolDone, TurnOver
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.renewing import Renewing
 from neko.nurseries.slot import Slot
-from neko.nurseries.takeover import Account, carry_over, catch_up, late_result, retire, take_over
+from neko.nurseries.takeover import Account, catch_up, hand_over, late_result
 from neko.nurseries.turns import Turns
 from neko.protocol.client import Picture, TypedText
 from neko.protocol.errors import StatusCode
@@ -42,6 +42,11 @@ class Successors(Protocol):
 
     async def successor(self, lost: Slot) -> Slot:
         """A session in the place of one that is gone, told what was said until now. Raises `ProviderError`."""
+        ...
+
+    @property
+    def attended(self) -> bool:
+        """A client is there to hear what is told."""
         ...
 
     def moved(self, old: Slot, new: Slot, swapped: SessionSwapped) -> None:
@@ -69,16 +74,19 @@ class Conduct:
     async def run(self) -> None:
         """Raises `ProviderError` when the session is lost and no other comes up in its place."""
         while True:
-            message = await self._next()
             try:
+                await self._do_what_can_be_done()
+                message = await self._next()
                 if message is not None:
                     await self._perform(message)
-                if self._due is not None and (self.at_turn() or self._due.by <= trio.current_time()):
-                    await self._perform_final_swap_sequence(self._due)
-                if self._callbacks.wait and self._due is None and self.at_turn():
-                    await self._tell_news(self.current)
-            except SessionLost as lost:
-                await self._replace(lost)
+            except ProviderError as error:
+                await self._replace(error)
+
+    async def _do_what_can_be_done(self) -> None:
+        if self._due is not None and (self.at_turn() or self._due.by <= trio.current_time()):
+            await self._perform_final_swap_sequence(self._due)
+        if self._callbacks.wait and self._due is None and self.at_turn() and self._successors.attended:
+            await self._tell_news(self.current)
 
     async def _next(self) -> Input | None:
         """What comes next; None when a swap can wait no longer for the end of a turn."""
@@ -94,22 +102,19 @@ class Conduct:
                 await self._say(message)
             case Picture(url=url):
                 await self._show(url)
-            case News():
-                pass  # the loop looks whether it can be told
+            case Look():
+                pass  # the loop does
             case Cut():
                 await self._cut(message)
             case Lost(slot, error):
                 if slot is self.current:
-                    await self._replace(error)
+                    raise error
             case Swap():
                 self._due = message
             case TurnOver(slot):
                 await self._turn_over(slot)
-            case ToolDone(slot, call, output):
-                here = slot is self.current and call.call_id in slot.calls
-                await self.current.ask(
-                    ToolResult(call.call_id, call.name, output) if here else late_result(call, output)
-                )
+            case ToolDone():
+                await self._answer_tool(message)
             case _:
                 assert_never(message)
 
@@ -144,7 +149,7 @@ class Conduct:
         # A retired session has nothing more to say, and the one after it learns what the person heard of it.
         cut.slot.scope.cancel()
         await catch_up(self.current, self._history)
-        if cut.told:
+        if cut.told or cut.slot.id in self.current.knows:
             await self.current.session.prime([Line("system", HEARD_ONLY.format(cut.interrupt.heard_text))])
 
     async def _turn_over(self, slot: Slot) -> None:
@@ -152,36 +157,49 @@ class Conduct:
         if slot is self.current:
             return
         await catch_up(self.current, self._history)
-        if slot.lost is not None and slot.answering and not self.current.waited_for:
-            await self.current.session.send(GoOn())
-        slot.answering = False
+        broke_off, slot.speaking = slot.speaking and slot.lost is not None, False
+        if broke_off and not self.current.waited_for:
+            await self.current.ask(GoOn())
+
+    async def _answer_tool(self, done: ToolDone) -> None:
+        """The session that called the tool gets its answer; the one in its place is told of it."""
+        self.current.calls.pop(done.call.call_id, None)
+        here = done.slot is self.current
+        result = ToolResult(done.call.call_id, done.call.name, done.output)
+        await self.current.ask(result if here else late_result(done.call, done.output))
 
     def at_turn(self) -> bool:
         """Nobody speaks, and nobody waits for an answer."""
         return self._turns.told and not self.current.waited_for
 
     async def _perform_final_swap_sequence(self, swap: Swap) -> None:
-        """What was said before is for the old session, or carried over; what comes now is for the pending one."""
-        self._due = None
-        if swap is not self.renewing.offered:
+        """What was said before is for the old session, or handed over; what comes now is for the pending one."""
+        self._due, new = None, swap.pending
+        if not self.renewing.offers(new):
             return  # another wish came after it
-        old, new, account = self.current, swap.pending, self._account(swap.reason)
+        account = self._account(swap.reason)
         try:
             with trio.fail_after(new.plan.snapshot.session.swap_deadline_s):
-                await take_over(old, new, self._history)
+                await catch_up(new, self._history, before=self.current.unanswered)
         except (ProviderError, trio.TooSlowError) as error:
             # The old one goes on, and the person notices nothing.
             log.warning("swap.failed", reason=swap.reason, details=str(error))
-            self.renewing.declined(NOT_PRIMED)
+            self.renewing.declined(new, NOT_PRIMED)
             return
-        if swap is not self.renewing.offered:
-            new.scope.cancel()
+        if new.gone or not self.renewing.offers(new):
+            self.renewing.declined(new, NOT_PRIMED)
             return
-        # No checkpoint until the pointer has moved.
-        self.current = new
         self.renewing.accepted()
-        retire(old)
-        self._told(account, old)
+        await self._move(new, account)
+
+    async def _move(self, new: Slot, account: Account) -> None:
+        """No checkpoint until the pointer has moved, and everything with it."""
+        old, self.current = self.current, new
+        delivery = hand_over(old, new, self._turns.unfinished(old))
+        swapped = account.told(old, new, self._inbox.ledger.lost_ms)
+        self._outbox.post(swapped)
+        self._successors.moved(old, new, swapped)
+        await delivery.to(new, self._history)
 
     async def _tell_news(self, slot: Slot) -> None:
         """What agents have brought is told one by one, each in a turn of its own."""
@@ -191,43 +209,31 @@ class Conduct:
 
     async def _replace(self, error: ProviderError) -> None:
         """The session is gone: another one takes its place, and is given what the lost one owed."""
-        old, account = self.current, self._account(Reason.LOST)
-        self._give_up_if_hopeless(error)
-        self._turns.broke_off(old)
-        self._outbox.post(Status(error.code, f"{error.details}; another session takes over"))
-        with trio.fail_after(old.plan.snapshot.session.swap_deadline_s):
-            self.current = await self._redial(old)
-        old.scope.cancel()
-        old.answering = False  # the new one goes on with it
-        self._told(account, old)
-
-    def _told(self, account: Account, old: Slot) -> None:
-        if self.current.session.facts.hears_hz is None:
-            old.given.end()
-        else:
-            old.given.hand_over()
-        swapped = account.told(old, self.current, self._inbox.ledger.lost_ms)
-        self._outbox.post(swapped)
-        self._successors.moved(old, self.current, swapped)
+        lost: ProviderError | None = error
+        while lost is not None:
+            old, account = self.current, self._account(Reason.LOST)
+            # Whoever writes may learn it before whoever reads.
+            old.lost = old.lost or lost
+            self._give_up_if_hopeless(old.lost)
+            self._turns.broke_off(old)
+            self._outbox.post(Status(old.lost.code, f"{old.lost.details}; another session takes over"))
+            with trio.fail_after(old.plan.snapshot.session.swap_deadline_s):
+                new = await self._redial(old)
+            lost = None
+            try:
+                await self._move(new, account)
+            except ProviderError as again:
+                lost = again
 
     async def _redial(self, old: Slot) -> Slot:
         while True:
             try:
-                return await self._successor(old)
+                return await self._successors.successor(old)
             except SessionLost as lost:
                 self._give_up_if_hopeless(lost)
             except Unreachable:
                 pass  # until the deadline of the caller
             await trio.sleep(REDIAL_EVERY_S)
-
-    async def _successor(self, old: Slot) -> Slot:
-        new = await self._successors.successor(old)
-        try:
-            await carry_over(old, new)
-        except ProviderError:
-            new.scope.cancel()
-            raise
-        return new
 
     def _give_up_if_hopeless(self, error: ProviderError) -> None:
         now = trio.current_time()

@@ -40,7 +40,7 @@ class Hosting:
     def session(self) -> Session | None:
         """The session, unless it is ending: for everybody else it is over as soon as that is decided."""
         session = self._session
-        if session is not None and session.scope.cancel_called:
+        if session is not None and session.ended:
             self._forget(session)
         return self._session
 

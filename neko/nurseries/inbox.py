@@ -83,8 +83,8 @@ class TurnOver:
 
 
 @frozen
-class News:
-    """Agents have brought something."""
+class Look:
+    """Something may be possible now: agents have brought news, or nobody waits for an answer any more."""
 
 
 @frozen
@@ -96,7 +96,7 @@ class ToolDone:
     output: str
 
 
-Input = MicBlock | TypedText | Picture | News | Cut | Lost | Swap | TurnOver | ToolDone
+Input = MicBlock | TypedText | Picture | Look | Cut | Lost | Swap | TurnOver | ToolDone
 
 
 class Inbox:
@@ -124,7 +124,7 @@ class Inbox:
         self._waiting.put(message)
         return True
 
-    def post(self, message: Cut | News | Lost | Swap | TurnOver | ToolDone) -> None:
+    def post(self, message: Cut | Look | Lost | Swap | TurnOver | ToolDone) -> None:
         """What the session itself has for its model; there is at most one for each turn."""
         self._waiting.put(message)
 

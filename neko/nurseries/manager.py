@@ -16,7 +16,7 @@ from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
 from neko.nurseries.census import OpenSessions
 from neko.nurseries.hosting import Hosting
-from neko.nurseries.inbox import News
+from neko.nurseries.inbox import Look
 from neko.nurseries.outbox import Goodbye, Subscription
 from neko.nurseries.ports import Ports
 from neko.nurseries.reception import Reception
@@ -133,7 +133,9 @@ class LLMSessionManager:
         elif session.mode is not input_mode:
             session.swap(evolve(session.next_plan, mode=input_mode), at_turn=False)
         else:
-            self._post(session.answer())
+            if session.next_plan.mode is not input_mode:
+                session.withdraw()
+            await self.tell(session.answer())
 
     async def stream_data(self, message: Microphone | TypedText | Picture) -> None:
         """The person's sound, words or picture, in order; what comes before a session waits for it."""
@@ -201,7 +203,7 @@ class LLMSessionManager:
         """Has the character tell what agents have brought: now, or as soon as nobody speaks and nobody waits."""
         session = self._hosting.session
         if session is not None and session.started:
-            self._hosting.inbox.post(News())
+            self._hosting.inbox.post(Look())
             session.look()
 
     async def translate_if_needed(self, text: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import trio
@@ -14,7 +14,6 @@ from neko.nurseries.recap import recap
 from neko.nurseries.slot import Listener, Plan, Slot, run_model_session
 from neko.nurseries.takeover import catch_up
 from neko.realtime.errors import ProviderError, SessionLost
-from neko.realtime.session import Line
 
 ORPHANED = "the model session ended with the session that had prepared it"
 
@@ -31,15 +30,14 @@ class Models:
     _kept: Slot | None = field(default=None, init=False)
     _handed: trio.Event = field(factory=trio.Event, init=False)
 
-    async def dial(self, plan: Plan, *, but: Collection[str] = (), besides: Sequence[str] = ()) -> Slot:
-        """A session that was told what was said until now, and `besides` what its character has just begun to say.
+    async def dial(self, plan: Plan, *, but: Collection[str] = ()) -> Slot:
+        """A session that was told what was said until now. Raises `ProviderError`.
 
-        Left out is what the person has asked last, if it is in `but`: it will be asked again. Raises `ProviderError`.
+        Left out is what the person has asked last, if it is in `but`: it will be asked again.
         """
         lines = [*recap(plan.snapshot, self._history)]
         while lines and lines[-1].text in but:
             lines.pop()
-        lines += [Line("assistant", text) for text in besides]
         told = evolve(plan, lines=tuple(lines), mark=self._history.mark)
         slot: Slot = await self._nursery.start(run_model_session, self._connect, told, self._listener)
         self._own(slot)
@@ -53,7 +51,7 @@ class Models:
         A `fresh` context has no use for one that was told what was said before.
         """
         self._own(slot)
-        slot.listener = self._listener
+        slot.listener, slot.plan = self._listener, evolve(slot.plan, wishes=plan.wishes)
         if fresh or slot.gone or not slot.plan.same(plan):
             slot.scope.cancel()
             return None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from math import inf
 
-import trio
 from attrs import define, field
 from trio_websocket import WebSocketConnection
 
@@ -41,7 +39,7 @@ class Reception:
         if self.client is not None:
             self.client.close(Farewell(TAKEN, TAKEN_OVER))
             if session is not None:
-                _wait_for_client(session)
+                session.wait_for_client()
         if session is None:
             self.outbox.close()
             self.outbox = Outbox(self.ledger)
@@ -56,7 +54,7 @@ class Reception:
         client.join(self.outbox)
         client.begin(after=None)
         if session is not None:
-            session.scope.deadline = inf
+            session.attend()
 
     def resume(self, client: Subscription, token: str, last_seq: int, session: Session | None) -> bool:
         """Lets a client that came back go on after the last message it saw.
@@ -65,7 +63,7 @@ class Reception:
         """
         known = session is not None and secrets.compare_digest(token.encode(), session.resume_token.encode())
         if session is not None and known and client.begin(after=last_seq):
-            session.scope.deadline = inf
+            session.attend()
             return True
         if not client.begun:
             client.join(Outbox(self.ledger))
@@ -82,11 +80,6 @@ class Reception:
         if session is None:
             self.outbox.close()
         elif client.begun and client.outbox is self.outbox:
-            _wait_for_client(session)
+            session.wait_for_client()
             return True
         return False
-
-
-def _wait_for_client(session: Session) -> None:
-    """A session whose client is gone waits so long for it: a deadline that admitting lifts."""
-    session.scope.deadline = trio.current_time() + session.plan.snapshot.session.resume_s

@@ -90,8 +90,19 @@ class Renewing:
 
     def ask(self, wish: Wish) -> None:
         """The newer wish counts."""
-        self._wish, self.offered = wish, None
-        if self._dialling is not None and not self._dialling[0].same(wish.plan):
+        self._wish = wish
+        self._revise(wish.plan)
+
+    def withdraw(self) -> None:
+        """The session that runs is what is wanted after all."""
+        self._wish = None
+        self._revise(self._running.newest())
+
+    def _revise(self, plan: Plan) -> None:
+        """What was begun for another plan is given up; the loop does the rest."""
+        if self.offered is not None and not self.offered.pending.plan.same(plan):
+            self.offered = None
+        if self._dialling is not None and not self._dialling[0].same(plan):
             self._dialling[1].cancel()
         self._encouraged()
 
@@ -108,25 +119,31 @@ class Renewing:
         self.pending = self.offered = self._wish = None
         self._encouraged()
 
-    def declined(self, details: str) -> None:
-        """What was offered could not take over."""
-        if self.offered is not None:
-            plan, reason = self.offered.pending.plan, self.offered.reason
+    def offers(self, slot: Slot) -> bool:
+        """It is still to take over."""
+        return self.offered is not None and self.offered.pending is slot
+
+    def declined(self, slot: Slot, details: str) -> None:
+        """What was offered could not take over, or is not wanted any more."""
+        slot.scope.cancel()
+        if self.offered is not None and self.offered.pending is slot:
+            plan, reason = slot.plan, self.offered.reason
             self._drop()
             self._discouraged(plan, reason, details)
+        self.look()
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             due = self._due()
-            if self.pending is not None and not self._fresh(self.pending, due):
+            if self.pending is not None and not self._usable(self.pending):
                 self._put_away(self.pending)
             if self.offered is not None:
                 self._hurry(self.offered, due)
                 await self._wait(due)
             elif self.pending is not None and due is not None and due.at <= trio.current_time():
                 self._offer(self.pending, due)
-            elif self.pending is None and self._wanted_now(due):
+            elif self._wanted_now(due):
                 await self._prepare(due)
             else:
                 await self._wait(due)
@@ -145,15 +162,16 @@ class Renewing:
     def _next(self) -> Plan:
         return self._wish.plan if self._wish else self._running.newest()
 
-    def _fresh(self, slot: Slot, due: Renewal | None) -> bool:
-        """It is what is wanted, there, and of use.
+    def _usable(self, slot: Slot) -> bool:
+        return not slot.gone and slot.plan.same(self._next())
 
-        Shortly before a limit it is exchanged for one that has all of its life before it; once a swap is due, or may be
-        due with the next turn, it stays.
+    def _fresh(self, slot: Slot, due: Renewal | None) -> bool:
+        """Waiting longer does not make it worth less than one that is connected now.
+
+        Shortly before a limit one is wanted that has all of its life before it; once a swap is due, or may be due with
+        the next turn, the one that is there will do.
         """
         now = trio.current_time()
-        if slot.gone or not slot.plan.same(self._next()):
-            return False
         if due is not None and due.reason is Reason.EXPIRES and due.prepare_at <= now < due.at:
             return slot.wearing.since >= due.prepare_at
         if due is not None and due.prepare_at <= now:
@@ -162,8 +180,11 @@ class Renewing:
         return tail <= TAIL_TOKENS and now < _fresh_until(slot)
 
     def _wanted_now(self, due: Renewal | None) -> bool:
+        """A session is to be connected; one that waits already stays until it is."""
         now, eager = trio.current_time(), self._running.slot.plan.snapshot.session.prepare is Prepare.EAGER
-        return now >= self._retry_at and (eager or (due is not None and due.prepare_at <= now))
+        if now < self._retry_at or (self.pending is not None and self._fresh(self.pending, due)):
+            return False
+        return eager or (due is not None and due.prepare_at <= now)
 
     async def _wait(self, due: Renewal | None) -> None:
         """For a change, or for the next moment at which something else is to be done."""
@@ -179,7 +200,9 @@ class Renewing:
             self._dialling = (plan, dialling)
             try:
                 with trio.fail_after(plan.snapshot.session.swap_deadline_s):
-                    self.pending = await self._running.dial(plan)
+                    fresh = await self._running.dial(plan)
+                self._drop()
+                self.pending = fresh
             except ProviderError as error:
                 self._discouraged(plan, reason, error.details)
             except trio.TooSlowError:
@@ -197,7 +220,7 @@ class Renewing:
             self._inbox.post(self.offered)
 
     def _put_away(self, slot: Slot) -> None:
-        """A stale one makes room for a fresh one at once; one that died is no reason to dial without end."""
+        """One that is not wanted makes room at once; one that died is no reason to dial without end."""
         reason = self.offered.reason if self.offered else None
         if trio.current_time() - slot.wearing.since > self._retry_s:
             self._retry_s = RETRY_S  # it has lived: some providers end a session that hears nothing for half a minute

@@ -17,14 +17,13 @@ from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
 from neko.conversation.renewal import Reason
 from neko.nurseries.conduct import Conduct
-from neko.nurseries.inbox import Inbox, Lost, TurnOver
+from neko.nurseries.inbox import Inbox, Look, Lost, TurnOver
 from neko.nurseries.listening import Listening
 from neko.nurseries.models import Models, open_models
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
 from neko.nurseries.renewing import Renewing, Wish
-from neko.nurseries.slot import Plan, Slot
-from neko.nurseries.takeover import catch_up
+from neko.nurseries.slot import Plan, Settled, Slot
 from neko.nurseries.tooling import use_tool
 from neko.nurseries.turns import Turns
 from neko.protocol.client import InputMode
@@ -40,14 +39,11 @@ from neko.protocol.server import (
 )
 from neko.realtime.errors import ProviderError, SessionLost
 from neko.realtime.session import (
-    AudioDelta,
     Expiring,
     ModelEvent,
     ReplyDone,
     ReplyStarted,
-    ReplyStatus,
     Tell,
-    TextDelta,
     ToolCalled,
 )
 from neko.telemetry import get_logger
@@ -122,6 +118,11 @@ class Session:
         """What a client that asks for this session is told."""
         return SessionStarted(self.mode, self.id, self.resume_token)
 
+    @property
+    def ended(self) -> bool:
+        """It is over, or about to be: nobody can join it."""
+        return self.scope.cancel_called or self._idle.cancel_called or self.ending is Ending.FAILED
+
     def end(self, ending: Ending) -> None:
         """Cancels everything in it; the first reason given is the reason."""
         if not self.scope.cancel_called:
@@ -152,19 +153,25 @@ class Session:
         """
         async with open_models(self.ports.connect, self.history, self) as models:
             self._models = models
-            with self.scope:
-                with self._idle:
-                    await self._live(models)
-                if self._idle.cancelled_caught:
-                    self.ending = Ending.BY_SERVER
-            if self.current is not None:
-                self.current.given.end()
+            try:
+                with self.scope:
+                    with self._idle:
+                        await self._live(models)
+                    if self._idle.cancelled_caught:
+                        self.ending = Ending.BY_SERVER
+            finally:
+                self._settle_up()
             prepared = self._prepared()
             await models.close(but=prepared)
-            self.callbacks.put_back()
             on_over()
             if prepared is not None:
                 await models.keep(prepared)
+
+    def _settle_up(self) -> None:
+        """What nobody will make use of or tell any more, whatever ended the conversation."""
+        if self.current is not None:
+            self.current.given.end()
+        self.callbacks.put_back()
 
     def hand_over(self) -> Slot | None:
         """The model session that was prepared and not needed, as long as it is kept; it is the taker's now."""
@@ -181,6 +188,11 @@ class Session:
         if plan.mode is not self.mode:
             self.outbox.post(SessionPreparing(plan.mode))
         self._conduct.renewing.ask(Wish(plan, inf if at_turn else trio.current_time()))
+
+    def withdraw(self) -> None:
+        """What its client wished for is not wanted any more."""
+        if self._conduct is not None:
+            self._conduct.renewing.withdraw()
 
     def look(self) -> None:
         """Something has changed that may be a reason to renew the model session."""
@@ -209,25 +221,32 @@ class Session:
         if nursery is None:
             slot.note(event)  # a session that is kept for the next start wears on
             return
-        self._settle(slot, event)
-        slot.note(event)
+        waited_for = slot.waited_for
+        settled = slot.note(event)
+        self._settle(settled)
         if self.turns is not None:
             self.touch()
+            if settled is not None and settled.refused and isinstance(event, ReplyStarted):
+                self.inbox.post(self.turns.refuse(slot, event.reply_id))
+                return
             if isinstance(event, ToolCalled):
                 nursery.start_soon(use_tool, self.ports, self.inbox, slot, event)
             await self._listening(self.turns).on_event(slot, event, current=slot is self.current)
+        if slot.retired and not slot.speaking:
+            slot.scope.cancel()  # it has said what it had begun
+        if waited_for and not slot.waited_for:
+            self.inbox.post(Look())
         if isinstance(event, ReplyStarted | ReplyDone | Expiring):
             self.look()
 
-    def _settle(self, slot: Slot, event: ModelEvent) -> None:
+    def _settle(self, settled: Settled | None) -> None:
         """With its first word a reply tells what agents have brought; one that ends without any has not told it."""
-        match event:
-            case TextDelta() | AudioDelta() | ReplyDone(status=ReplyStatus.COMPLETED):
-                self.callbacks.told([each.news for each in slot.owed if isinstance(each, Tell)])
-            case ReplyDone() if slot.news:
+        if settled is not None:
+            news = [each.news for each in settled.questions if isinstance(each, Tell) and each.news is not None]
+            if settled.answered:
+                self.callbacks.told(news)
+            elif news:
                 self.callbacks.put_back()
-            case _:
-                pass
 
     def on_lost(self, slot: Slot, error: ProviderError) -> None:
         log.warning("session.lost", model_session=slot.session.id, code=error.code, details=error.details)
@@ -273,16 +292,21 @@ class Session:
     async def successor(self, lost: Slot) -> Slot:
         assert self._conduct is not None
         assert self._models is not None
-        assert self.turns is not None
-        prepared, unfinished = self._conduct.renewing.take(), self.turns.unfinished()
-        if prepared is None:
-            return await self._models.dial(lost.plan, but=lost.unanswered, besides=unfinished)
-        try:
-            await catch_up(prepared, self.history, but=lost.unanswered, besides=unfinished)
-        except ProviderError:
-            prepared.scope.cancel()
-            raise
-        return prepared
+        prepared = self._conduct.renewing.take()
+        return prepared or await self._models.dial(lost.plan, but=lost.unanswered)
+
+    @property
+    def attended(self) -> bool:
+        return self.scope.deadline == inf
+
+    def attend(self) -> None:
+        """Its client is there."""
+        self.scope.deadline = inf
+        self.inbox.post(Look())
+
+    def wait_for_client(self) -> None:
+        """Its client is gone: a deadline that attending lifts."""
+        self.scope.deadline = trio.current_time() + self.plan.snapshot.session.resume_s
 
     def moved(self, old: Slot, new: Slot, swapped: SessionSwapped) -> None:
         self.swaps.swapped(swapped.reason, swapped.gap_ms, swapped.lost_ms)
@@ -335,7 +359,7 @@ class Session:
     async def _start(self, models: Models) -> Slot | None:
         """The model session; None when it did not come up and the client knows."""
         try:
-            with trio.fail_after(START_WITHIN):
+            with trio.fail_at(self._asked_at + START_WITHIN):
                 inherited = self.inherit()
                 slot = await models.adopt(inherited, self.plan, fresh=self.fresh) if inherited else None
                 slot = slot or await models.dial(self.plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from math import inf
 from typing import Protocol, assert_never
@@ -22,12 +23,14 @@ from neko.realtime.session import (
     AudioDelta,
     Complaint,
     Expiring,
+    GoOn,
     Hear,
     Line,
     ModelEvent,
     ModelSession,
     ReplyDone,
     ReplyStarted,
+    ReplyStatus,
     Say,
     SpeechStarted,
     SpeechStopped,
@@ -38,6 +41,7 @@ from neko.realtime.session import (
     UserSaid,
 )
 
+REMEMBERED = 16  # interrupted replies; of older ones nothing comes any more
 UNANSWERED = "the provider has not answered for {:g} s"
 
 
@@ -56,6 +60,19 @@ class Plan:
         return self.snapshot == other.snapshot and self.mode is other.mode
 
 
+Question = Say | Tell | GoOn | ToolResult
+"""What asks for a reply."""
+
+
+@frozen
+class Settled:
+    """These were answered, or never will be."""
+
+    questions: tuple[Question, ...]
+    answered: bool
+    refused: bool = False  # the reply that begins is not wanted
+
+
 @define(eq=False)
 class Slot:
     """A place that a running model session fills. Whoever conducts the session is the only one that sends to it."""
@@ -69,14 +86,18 @@ class Slot:
     lost: ProviderError | None = field(default=None, init=False)
     given: Given = field(init=False)
     wearing: Wearing = field(init=False)
-    owed: list[Say | Tell | ToolResult] = field(
-        factory=list, init=False
-    )  # it was asked this and has not begun to answer
-    answering: bool = field(default=False, init=False)  # it has heard the person, and not said all of its answer
+    owed: list[Question] = field(factory=list, init=False)  # asked of it, and not begun to be answered
+    unspoken: bool = field(default=False, init=False)  # it has an utterance that no reply has begun to answer
+    answering: bool = field(default=False, init=False)  # a reply has begun, and is not done
+    speaking: bool = field(default=False, init=False)  # that one has words
+    retired: bool = field(default=False, init=False)  # another one took its place; it says what it has begun
     calls: dict[str, ToolCalled] = field(factory=dict, init=False)  # tools that it waits for
     ears: SpeechResampler | None = field(default=None, init=False)
     told: int = field(init=False)  # the mark of the history up to which it knows what was said without it
     knows: set[str] = field(init=False)  # the sessions whose part of the conversation it took over
+    _cut: deque[str] = field(factory=lambda: deque(maxlen=REMEMBERED), init=False)  # replies that were interrupted
+    _called_off: bool = field(default=False, init=False)  # it was asked to go on, and the person speaks instead
+    _stopping: bool = field(default=False, init=False)  # the last of them is not done yet
     _listening: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _answer_by: float = field(default=inf, init=False)
 
@@ -95,7 +116,8 @@ class Slot:
     @property
     def waited_for(self) -> bool:
         """Somebody is speaking to it, or waits for its answer."""
-        return self.given.wanted or self.answering or bool(self.owed or self.calls)
+        busy = self.unspoken or self.answering or self._stopping
+        return busy or self.given.wanted or bool(self.owed or self.calls)
 
     @property
     def unanswered(self) -> frozenset[str]:
@@ -103,55 +125,114 @@ class Slot:
         return frozenset(each.text.strip() for each in self.owed if isinstance(each, Say))
 
     @property
-    def news(self) -> bool:
-        """It is to tell what agents have brought, and has not begun to."""
-        return any(isinstance(each, Tell) and each.news is not None for each in self.owed)
-
-    @property
     def speaks_hz(self) -> int:
         """The rate of the sound that it sends; only a session that speaks sends any."""
         return self.session.facts.speaks_hz or 0
 
-    def note(self, event: ModelEvent) -> None:
-        """Keeps account of what another session would have to be told if this one ended now."""
+    def note(self, event: ModelEvent) -> Settled | None:
+        """Keeps account of what another session would have to be told if this one ended now.
+
+        What it says of a reply that was interrupted answers nothing any more.
+        """
         self.wearing.note(event)
         match event:
             case SpeechStarted():
                 self.given.began()
+                self._called_off = self._called_off or any(isinstance(each, GoOn) for each in self.owed)
+                self.owed = [each for each in self.owed if not isinstance(each, GoOn)]
                 self._expect(inf)
             case SpeechStopped(at_ms):
                 self.given.ended(at_ms)
-                self._expect_answer()
+                self.unspoken = True
+                self.expect_answer()
             case UserSaid(text):
-                self.given.answered()  # what it has of the person is words by now
-                self.answering = bool(text.strip())
-                self._expect_answer() if self.answering else self._expect(inf)
+                # What it has of the person is words by now; none were said, and none will be answered, in a cough.
+                self.given.answered()
+                self.unspoken = self.unspoken and bool(text.strip())
+                self._expect_if_busy()
+            case ReplyStarted() if self.given.speaking and (self.owed or self._called_off):
+                # It was asked for before the person began to speak, and would keep their own answer from them.
+                self._called_off = False
+                tells = tuple(each for each in self.owed if isinstance(each, Tell))
+                self.owed = [each for each in self.owed if not isinstance(each, Tell)]
+                return Settled(tells, answered=False, refused=True)
             case ReplyStarted():
-                self.answering = True
-                self._expect_answer()
-            case TextDelta() | AudioDelta():
+                self._called_off = False
+                self.answering, self.speaking, self._stopping = True, False, False
+                self.expect_answer()
+            case TextDelta(reply_id) | AudioDelta(reply_id) if reply_id not in self._cut:
                 # The first words: a reply that broke off before them was none.
-                self.given.answered()
-                self.owed.clear()
-                self._expect_answer()
-            case ReplyDone():
-                self.given.answered()
-                self.owed.clear()
-                self.answering = False
+                self.answering = self.speaking = True
+                self.expect_answer()
+                return self._settle(answered=True)
+            case ReplyDone(reply_id, status) if reply_id not in self._cut:
+                self.answering = self.speaking = False
                 self._expect(inf)
+                return self._settle(answered=status is ReplyStatus.COMPLETED)
+            case ReplyDone():
+                self._stopping = False
+                self._expect_if_busy()
             case ToolCalled(call_id):
                 self.calls[call_id] = event
-            case Complaint() | Expiring():
+            case TextDelta() | AudioDelta() | Complaint() | Expiring():
                 pass
             case _:
                 assert_never(event)
+        return None
 
-    async def ask(self, question: Say | Tell | ToolResult) -> None:
-        """Something that is to be answered."""
+    def cut(self, reply_id: str) -> None:
+        """The person interrupted this reply, which it may still be giving."""
+        self._cut.append(reply_id)
+        self._stopping = self._stopping or self.answering
+        self.answering = self.speaking = False
+        self._expect_if_busy()
+
+    def move_to(self, new: Slot) -> bytes:
+        """Whatever it was given and asked is the new session's to make use of; the sound, at the new one's rate.
+
+        Sync: there is no moment at which both have it, or neither.
+        """
+        stops = self.lost is not None or not self.speaking
+        goes_on = stops and (self.answering or self.unspoken) and not self.given.wanted
+        new.owed += self.owed or ([GoOn()] if goes_on else [])
+        new.calls |= self.calls
+        sound = self._sound_for(new)
+        if sound:
+            new.given.carry(sound, wanted=self.given.wanted)
+        if new.session.facts.hears_hz is None:
+            self.given.end()
+        else:
+            self.given.hand_over()
+        if stops or self.owed:
+            self.answering = self.speaking = False
+        self.owed, self.calls, self.unspoken = [], {}, False
+        return sound
+
+    def _sound_for(self, new: Slot) -> bytes:
+        hears_hz, ears = new.session.facts.hears_hz, self.ears
+        self.ears = None
+        if hears_hz is None:
+            return b""
+        if self.given.hz == hears_hz:
+            # The filter holds back 4 to 38 ms, which come out with the sound that comes next.
+            new.ears = ears
+            return self.given.pcm
+        if ears is not None:
+            self.given.add(ears.flush())
+        between = SpeechResampler(self.given.hz or hears_hz, hears_hz)
+        return between.push(self.given.pcm) + between.flush()
+
+    def _settle(self, *, answered: bool) -> Settled:
+        """All that it was asked and given is answered, or will not be."""
+        self.given.answered()
+        self.unspoken = False
+        settled, self.owed = Settled(tuple(self.owed), answered), []
+        return settled
+
+    async def ask(self, question: Question) -> None:
+        """Something that is to be answered. Raises `SessionLost`."""
         self.owed.append(question)
-        if isinstance(question, ToolResult):
-            self.calls.pop(question.call_id, None)
-        self._expect_answer()
+        self.expect_answer()
         await self.session.send(question)
 
     async def hear(self, pcm: bytes, sample_rate: int) -> None:
@@ -166,15 +247,6 @@ class Slot:
         if sound:
             # First the account: a session that is lost in the next line has not made use of it.
             self.given.add(sound)
-            await self.session.send(Hear(sound))
-
-    async def hear_out(self) -> None:
-        """What the resampler holds back comes after the rest; the sound that follows begins another stream."""
-        if self.ears is None:
-            return
-        sound, self.ears = self.ears.flush(), None
-        self.given.add(sound)
-        with suppress(SessionLost):  # its own task has learned that, or will
             await self.session.send(Hear(sound))
 
     async def receive(self) -> ModelEvent:
@@ -194,9 +266,16 @@ class Slot:
                 # While an event is passed on nobody listens and nothing is cancelled: an answer may wait behind it.
                 self._listening.cancel()
 
-    def _expect_answer(self) -> None:
+    def expect_answer(self) -> None:
+        """It is dead if nothing comes of it within `silence_s`."""
         if self.session.facts.watched:
             self._expect(trio.current_time() + self.plan.snapshot.session.silence_s)
+
+    def _expect_if_busy(self) -> None:
+        if self.unspoken or self.answering or self.owed:
+            self.expect_answer()
+        else:
+            self._expect(inf)
 
     def _expect(self, by: float) -> None:
         self._answer_by = self._listening.deadline = by

@@ -8,58 +8,84 @@ from fractions import Fraction
 import trio
 from attrs import frozen
 
-from neko.audio.resample import SpeechResampler
+from neko.audio.pcm import pieces
 from neko.conversation.history import History
-from neko.nurseries.slot import Slot
+from neko.nurseries.slot import Question, Slot
 from neko.protocol.server import SessionSwapped
 from neko.realtime.session import GoOn, Hear, Line, Say, Tell, ToolCalled, ToolResult
 
 RETIRE_WITHIN = 60.0  # seconds for a retired session to say what it has begun; no reply here is longer
+PIECE_MS = 2_000  # of the sound that is carried over; some providers take no frame above 256 KiB
 CALLED = "You have asked for the tool {name} with {arguments}; its answer will come."
 ANSWERED = "The tool {name}, which you asked for before, answers: {output}"
 
 
-async def catch_up(slot: Slot, history: History, *, but: Collection[str] = (), besides: Sequence[str] = ()) -> None:
-    """Tells the session what was said without it, but for what it will be asked, and what a reply has begun to say.
+async def catch_up(
+    slot: Slot,
+    history: History,
+    *,
+    before: Collection[str] = (),
+    but: Collection[str] = (),
+    besides: Sequence[str] = (),
+) -> None:
+    """Tells the session what was said without it: `before` the first of these texts, without any of `but`, and
+    `besides` what a reply has begun to say.
 
-    Raises `SessionLost`.
+    Raises `SessionLost`. A session that was told half of it, because of that or of a cancel, is closed.
     """
-    said = [each for each in history.since(slot.told) if each.by not in slot.knows and each.text not in but]
-    slot.told = history.mark
-    lines = [Line(each.role.value, each.text) for each in said] + [Line("assistant", text) for text in besides]
+    said = history.since(slot.told)
+    asked = next((each.number for each in said if each.text in before), history.mark)
+    unknown = [each for each in said if each.number < asked and each.by not in slot.knows and each.text not in but]
+    lines = [Line(each.role.value, each.text) for each in unknown] + [Line("assistant", text) for text in besides]
     if lines:
-        await slot.session.prime(lines)
+        try:
+            await slot.session.prime(lines)
+        except BaseException:
+            slot.scope.cancel()
+            raise
+    slot.told = asked
 
 
-async def take_over(old: Slot, new: Slot, history: History) -> None:
-    """Has the pending session know and hear what the old one does.
+@frozen
+class Delivery:
+    """What a session that took over is still to be given. In its account all of it stands already."""
 
-    Raises `ProviderError` when the pending one is gone, perhaps for a while already.
-    """
-    if new.lost is not None:
-        raise new.lost
-    await catch_up(new, history, but=old.unanswered)
-    await carry_over(old, new)
+    sound: bytes
+    calls: tuple[ToolCalled, ...]
+    questions: tuple[Question, ...]
+    unfinished: tuple[str, ...]  # what the one before it has begun to say and never will end
+    but: frozenset[str]  # of what was said: it is asked
+    knows: frozenset[str]  # the sessions whose part is known with that
+
+    async def to(self, new: Slot, history: History) -> None:
+        """Raises `SessionLost`: whoever comes after it finds in its account what is still to be given."""
+        await catch_up(new, history, but=self.but, besides=self.unfinished)
+        new.knows |= self.knows
+        if self.calls:
+            await new.session.prime([*_told_of(self.calls)])
+        for piece in pieces(self.sound, PIECE_MS, new.session.facts.hears_hz or 1):
+            await new.session.send(Hear(piece))
+        if self.questions:
+            *earlier, last = self.questions
+            lines = [line for line in map(_line, earlier) if line is not None]
+            if lines:
+                await new.session.prime(lines)
+            await new.session.send(last)
 
 
-async def carry_over(old: Slot, new: Slot) -> None:
-    """Gives the new session what the old one has not made use of: sound, a question, or an answer that it owes.
-
-    Raises `SessionLost` when the new one is gone as well.
-    """
-    new.knows |= old.knows if old.lost is not None else frozenset()
-    calls = list(_calls(old))
-    if calls:
-        await new.session.prime(calls)
-    if new.session.facts.hears_hz is not None:
-        await _carry_sound(old, new, new.session.facts.hears_hz)
-    if old.owed:
-        *earlier, last = (_again(each) for each in old.owed)
-        await new.session.prime([_line(each) for each in earlier])
-        new.owed += earlier
-        await new.ask(last)
-    elif old.lost is not None and old.answering and not old.given.wanted:
-        await new.session.send(GoOn())
+def hand_over(old: Slot, new: Slot, unfinished: Sequence[str]) -> Delivery:
+    """The sync half of a take-over: from here on everything is the new session's. The old one retires, or goes home."""
+    calls, but = tuple(old.calls.values()), old.unanswered
+    sound = old.move_to(new)
+    # A result belongs to the session that called the tool; another one is told of it in words.
+    new.owed = [_again(each) for each in new.owed]
+    if new.owed:
+        new.expect_answer()
+    _retire(old)
+    if old.lost is None:
+        # What it says to its end is told then, as it was heard.
+        return Delivery(sound, calls, tuple(new.owed), (), but, frozenset())
+    return Delivery(sound, calls, tuple(new.owed), tuple(unfinished), but, frozenset(old.knows))
 
 
 def late_result(call: ToolCalled, output: str) -> Tell:
@@ -67,40 +93,34 @@ def late_result(call: ToolCalled, output: str) -> Tell:
     return Tell(ANSWERED.format(name=call.name, output=output))
 
 
-def retire(old: Slot) -> None:
+def _retire(old: Slot) -> None:
     """What it is saying is heard to its end; one that has nothing to say goes home."""
-    if old.answering and not old.given.wanted:
+    old.retired = True
+    if old.speaking:
         old.scope.deadline = trio.current_time() + RETIRE_WITHIN
     else:
         old.scope.cancel()
 
 
-def _calls(old: Slot) -> Iterator[Line]:
-    for call in old.calls.values():
-        yield Line("system", CALLED.format(name=call.name, arguments=call.arguments))
-
-
-def _again(owed: Say | Tell | ToolResult) -> Say | Tell:
+def _again(owed: Question) -> Question:
     if isinstance(owed, ToolResult):
         return Tell(ANSWERED.format(name=owed.name, output=owed.output))
     return owed
 
 
-def _line(asked: Say | Tell) -> Line:
-    return Line("user", asked.text) if isinstance(asked, Say) else Line("system", asked.instructions)
+def _line(asked: Question) -> Line | None:
+    match asked:
+        case Say(text):
+            return Line("user", text)
+        case Tell(instructions):
+            return Line("system", instructions)
+        case GoOn() | ToolResult():
+            return None
 
 
-async def _carry_sound(old: Slot, new: Slot, hears_hz: int) -> None:
-    if old.given.hz == hears_hz:
-        # The filter holds back 4 to 38 ms, which come out with the sound that comes next.
-        new.ears, sound = old.ears, old.given.pcm
-    else:
-        await old.hear_out()
-        between = SpeechResampler(old.given.hz or hears_hz, hears_hz)
-        sound = between.push(old.given.pcm) + between.flush()
-    if sound:
-        new.given.carry(sound, wanted=old.given.wanted)
-        await new.session.send(Hear(sound))
+def _told_of(calls: Sequence[ToolCalled]) -> Iterator[Line]:
+    for call in calls:
+        yield Line("system", CALLED.format(name=call.name, arguments=call.arguments))
 
 
 @frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from neko.nurseries.inbox import Inbox, ToolDone
 from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
+from neko.realtime.errors import only_error
 from neko.realtime.session import ToolCalled
 from neko.telemetry import get_logger
 
@@ -23,8 +24,11 @@ async def _answer(ports: Ports, call: ToolCalled) -> str:
     tool = ports.tools.get(call.name)
     if tool is None:
         return NO_SUCH_TOOL
+    output = ""
+    # A group may hold a cancel beside the error, which has to go on.
     try:
-        return await tool(call.arguments)
-    except Exception as error:  # anything that somebody's tool may raise: the conversation goes on
+        output = await tool(call.arguments)
+    except* Exception as errors:  # anything that somebody's tool may raise: the conversation goes on
         log.exception("tool.failed", tool=call.name)
-        return BROKEN.format(error)
+        output = BROKEN.format(only_error(errors))
+    return output

@@ -41,6 +41,7 @@ class Turn:
     playout: Playout = field(factory=Playout, init=False)
     sound: Sound | None = field(default=None, init=False, repr=False)  # None until it begins to be told
     text: str = field(default="", init=False, repr=False)
+    arrived: str = field(default="", init=False, repr=False)  # of its words, told or not
     item_id: str | None = field(default=None, init=False)
     status: ReplyStatus | None = field(default=None, init=False)  # None while the model is saying it
     ended: bool = field(default=False, init=False)  # its turn end is claimed

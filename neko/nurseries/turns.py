@@ -17,7 +17,7 @@ from neko.nurseries.slot import Slot
 from neko.nurseries.turn import FEED, Telling, Translation, Turn
 from neko.protocol.client import InputMode
 from neko.protocol.server import ServerMessage, TurnEnd, UserActivity
-from neko.realtime.session import AudioDelta, ReplyStatus, TextDelta
+from neko.realtime.session import AudioDelta, Interrupt, ReplyStatus, TextDelta
 
 CLOSED = 64  # replies whose late pieces are known for what they are; a provider has one or two in flight
 
@@ -95,12 +95,25 @@ class Turns:
         channel = self._feeds.get(key)
         try:
             if channel is not None:
+                self._arrived(key, piece)
                 await channel.send(piece)
                 return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._close(key)
         if isinstance(piece, AudioDelta):
             self._outbox.ledger.spoken(Spoken.CUT, len(piece.pcm), slot.speaks_hz)
+
+    def _arrived(self, key: Key, piece: TextDelta | AudioDelta) -> None:
+        if isinstance(piece, TextDelta):
+            for turn in self._turns:
+                if _key(turn) == key:
+                    turn.arrived += piece.text
+
+    def refuse(self, slot: Slot, reply_id: str) -> Cut:
+        """A reply that begins while the person speaks is not told; what its model is to be told."""
+        self._closed.append((slot.id, reply_id))
+        slot.cut(reply_id)
+        return Cut(slot, Interrupt(reply_id, None, running=True, heard_ms=0, heard_text=""), told=False)
 
     def generated(self, slot: Slot, reply_id: str, status: ReplyStatus) -> None:
         """The model says no more of it; what it said is told to its end."""
@@ -115,9 +128,9 @@ class Turns:
             if turn.slot is slot and turn.status is None:
                 self.generated(slot, turn.reply_id, ReplyStatus.FAILED)
 
-    def unfinished(self) -> list[str]:
-        """The words of replies that are not in the history yet, because they are still being told."""
-        return [turn.text for turn in self._turns if not turn.ended and turn.text.strip()]
+    def unfinished(self, slot: Slot) -> list[str]:
+        """The words of this session's replies that are not in the history yet, because they are still being told."""
+        return [turn.arrived for turn in self._turns if turn.slot is slot and not turn.ended and turn.arrived.strip()]
 
     def reported(self, speech_id: str, played_ms: float) -> None:
         """The client says how much of a speech it has played."""
@@ -155,6 +168,8 @@ class Turns:
 
     def _end(self, turn: Turn, now: float) -> None:
         self._close(_key(turn))
+        if turn.status is None:
+            turn.slot.cut(turn.reply_id)
         if turn.claim_end():
             self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.id)
             turn.scope.cancel()

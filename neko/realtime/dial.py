@@ -65,12 +65,26 @@ async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketC
 async def _connect(host: str, port: int, scheme: str) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
     try:
         if scheme == "wss":
-            return await trio.open_ssl_over_tcp_stream(
+            stream = await trio.open_ssl_over_tcp_stream(
                 host, port, https_compatible=True, ssl_context=ssl.create_default_context()
             )
+            return await _shaken(stream, f"{host}:{port}")
         return await trio.open_tcp_stream(host, port)
     except OSError as error:
         raise Unreachable(f"nobody answers at {host}:{port} ({error})") from error
+
+
+async def _shaken(stream: trio.SSLStream[trio.SocketStream], who: str) -> trio.SSLStream[trio.SocketStream]:
+    """The stream, once TLS is up: left to the first bytes, a refusal would only be noticed by whoever sends them."""
+    try:
+        await stream.do_handshake()
+    except (trio.BrokenResourceError, ssl.SSLError) as error:
+        await trio.aclose_forcefully(stream)
+        raise Unreachable(f"{who} offers no TLS that can be trusted ({error.__cause__ or error})") from error
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return stream
 
 
 class _Greeting(trio.abc.Stream):

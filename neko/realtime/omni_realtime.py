@@ -66,7 +66,8 @@ class OmniRealtimeClient:
             for frame in frames:
                 await self._websocket.send_message(orjson.dumps(frame).decode())
         except ConnectionClosed as closed:
-            raise self._ended(closed.reason) from None
+            # Whoever reads learns what the close means, after all that came before it.
+            raise SessionLost(self._ended(closed.reason).details) from None
 
     async def _read(self) -> dict[str, Any]:
         """The next frame that is a JSON object and no fatal error."""
