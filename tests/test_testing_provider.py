@@ -213,6 +213,23 @@ async def test_a_cancelled_response_ends_at_once() -> None:
         assert (await client.until("error"))["error"]["code"] == "response_cancel_not_active"
 
 
+async def test_a_cancel_that_names_a_response_cancels_no_other() -> None:
+    async with (
+        open_provider(evolve(QUICK, paced=True, response_ms=60_000)) as provider,
+        connected(provider.url) as client,
+    ):
+        await client.send("response.create")
+        first = (await client.until("response.created"))["response"]["id"]
+        await client.send("response.cancel", response_id=first)
+        assert (await client.until("response.done"))["response"]["id"] == first
+        await client.send("response.create")
+        second = (await client.until("response.created"))["response"]["id"]
+        await client.send("response.cancel", response_id=first)
+        await client.send("response.cancel", response_id=second)
+        assert (await client.until("response.done"))["response"]["id"] == second
+        assert [e["error"]["code"] for e in client.got if e["type"] == "error"] == ["response_cancel_not_active"]
+
+
 async def test_speech_interrupts_the_response() -> None:
     async with (
         open_provider(evolve(QUICK, paced=True, response_ms=60_000)) as provider,

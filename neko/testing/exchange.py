@@ -88,7 +88,9 @@ class Answer:
 
 @frozen
 class Cancel:
-    """Refused when no reply is being given."""
+    """Of the reply with this id, or of whichever is being given; refused when that is not being given."""
+
+    response_id: str | None = None
 
 
 @frozen

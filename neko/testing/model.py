@@ -92,8 +92,8 @@ class PretendedModel:
                 yield self._items.delete(item_id)
             case Answer(speaks):
                 yield self._answer(speaks)
-            case Cancel():
-                yield self._cancel()
+            case Cancel(response_id):
+                yield self._cancel(response_id)
             case Interrupt():
                 yield from self._interrupt()
             case Refused():
@@ -176,8 +176,8 @@ class PretendedModel:
             case str(text):
                 return Reply(response_id, item_id, text, speaks)
 
-    def _cancel(self) -> Fact:
-        if self._active is None:
+    def _cancel(self, response_id: str | None) -> Fact:
+        if self._active is None or response_id not in (None, self._active.response_id):
             return Refused("response_cancel_not_active", "Cancellation failed: no active response found")
         return self._end(self._active, Ending.CLIENT_CANCELLED)
 

@@ -10,7 +10,6 @@ from attrs import define, field, frozen
 from neko.testing.behaviour import Behaviour, ToolCall
 from neko.testing.dialects import Dialect, Opening
 from neko.testing.exchange import (
-    Cancel,
     Ending,
     Event,
     Fact,
@@ -81,18 +80,13 @@ class Witness:
                 for request in requests:
                     if isinstance(request, Hear):
                         self._ears.tags += self._ears.reader.push(request.pcm)
-                return event, tuple(request for request in requests if not witness._late(event, request))
+                return event, requests
 
             def write(self, fact: Fact) -> Iterable[Event | HangUp]:
                 witness._note(self._ears, fact)
                 yield from super().write(fact)
 
         return Watched
-
-    def _late(self, event: Event, request: Request) -> bool:
-        """A cancel that names a reply which is over; the simulator would cancel the one that has begun since."""
-        named = self.replies.get(event.get("response_id", ""))
-        return isinstance(request, Cancel) and named is not None and named.ending is not None
 
     def _note(self, ears: Ears, fact: Fact) -> None:
         match fact:

@@ -73,7 +73,7 @@ class RealtimeDialect(ABC):
             "conversation.item.truncate": lambda event: TruncateItem(event["item_id"], event["audio_end_ms"]),
             "conversation.item.delete": lambda event: DeleteItem(event["item_id"]),
             "response.create": lambda event: Answer(self.wants_speech(event.get("response") or {})),
-            "response.cancel": lambda _: Cancel(),
+            "response.cancel": lambda event: Cancel(event.get("response_id")),
         }
 
     def hear(self, event: Event) -> Hear | Refused:
