@@ -72,6 +72,18 @@ async def test_who_leaves_in_the_handshake_leaves_nothing_behind(autojump_clock:
         assert (provider.sessions, trio.current_time()) == ([], 5)
 
 
+@pytest.mark.parametrize(("cancelled", "waits_s"), [(True, 0.1), (False, 2.0)])
+async def test_a_goodbye_that_a_deaf_provider_does_not_answer(
+    cancelled: bool, waits_s: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_provider_in_memory() as provider:
+        with trio.move_on_after(5):
+            async with talking_to(provider):
+                await (await provider.session()).deafen()
+                await trio.sleep(60 if cancelled else 1)
+        assert trio.current_time() == pytest.approx((5 if cancelled else 1) + waits_s)
+
+
 async def test_a_provider_that_goes_home_in_the_handshake_is_unreachable(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -30,21 +30,34 @@ async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketC
         ProviderError: the kind that the HTTP status of the refusal names.
     """
     parts = urlsplit(url)
-    resource = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-    stream = _Greeting(await _connect(parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme))
+    stream = await _connect(parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme)
+    async with upgrade(stream, parts.netloc, url, headers) as websocket:
+        yield websocket
+
+
+@asynccontextmanager
+async def upgrade(
+    stream: trio.abc.Stream, host: str, url: str, headers: Mapping[str, str]
+) -> AsyncIterator[WebSocketConnection]:
+    """What `dial` does once it is connected: a WebSocket over the stream, which is closed whatever happens.
+
+    Of the URL only path and query count. Raises as `dial` does.
+    """
+    resource = urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    greeting = _Greeting(stream)
     try:
         async with trio.open_nursery() as nursery:
             websocket = await wrap_client_stream(
                 nursery,
-                stream,  # type: ignore[arg-type]  # it says SocketStream and uses what every Stream has
-                parts.netloc,
+                greeting,  # type: ignore[arg-type]  # it says SocketStream and uses what every Stream has
+                host,
                 resource,
                 extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()],
                 message_queue_size=QUEUE,
                 max_message_size=MAX_MESSAGE,
                 receive_buffer_size=RECEIVE_BUFFER,
             )
-            stream.greeted = True
+            greeting.greeted = True
             try:
                 yield websocket
             finally:
@@ -56,7 +69,7 @@ async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketC
         error = only_error(group)
         if isinstance(error, ConnectionRejected):
             said = (error.body or b"")[:_SAID].decode(errors="replace")
-            raise refused(error.status_code, parts.netloc, said) from None
+            raise refused(error.status_code, host, said) from None
         raise error from error.__cause__
     finally:
         await trio.aclose_forcefully(stream)
@@ -90,7 +103,7 @@ async def _shaken(stream: trio.SSLStream[trio.SocketStream], who: str) -> trio.S
 class _Greeting(trio.abc.Stream):
     """A stream that makes an end before the handshake's end an error: trio-websocket 0.12 would wait for ever."""
 
-    def __init__(self, inner: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> None:
+    def __init__(self, inner: trio.abc.Stream) -> None:
         self._inner = inner
         self.greeted = False
 
