@@ -20,6 +20,7 @@ from neko.protocol.client import AudioFraming
 from neko.telemetry.metrics import Metrics
 from neko.testing.fake_model import FakeModels, FakeModelSession
 from neko.testing.person import Person, open_person
+from tests.eager_house import EagerHouse
 
 # The default writes the values of all variables with a traceback: megabytes for one bug in a nursery.
 structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
@@ -69,4 +70,13 @@ async def house(tmp_path: Path) -> AsyncIterator[FakeHouse]:
         for manager in managers.values():
             await nursery.start(manager.run)
         yield FakeHouse(models, managers, ports.metrics)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def eager(tmp_path: Path) -> AsyncIterator[EagerHouse]:
+    house = EagerHouse(tmp_path)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(house.mimi.run)
+        yield house
         nursery.cancel_scope.cancel()

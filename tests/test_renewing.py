@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 import trio
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from neko.config.manager import ConfigManager
-from neko.config.read import parse
-from neko.config.store import OverrideStore
-from neko.nurseries.manager import LLMSessionManager
-from neko.nurseries.ports import Ports
-from neko.realtime.errors import SessionLost, Unreachable
+from neko.realtime.errors import Unreachable
 from neko.realtime.session import (
     AudioDelta,
     Expiring,
@@ -32,62 +23,9 @@ from neko.realtime.session import (
     ToolResult,
     UserSaid,
 )
-from neko.testing.fake_model import VOICED, FakeModels, FakeModelSession
-from neko.testing.person import Person, open_person
-
-CHARACTERS = """
-[characters.Mimi]
-[characters.Mimi.session]
-max_turns = 3
-keep_warm_s = 20
-"""
-GONE = SessionLost("the provider closed with 1011")
-
-
-class EagerHouse:
-    """One character whose next model session always waits."""
-
-    def __init__(self, folder: Path) -> None:
-        self.config = ConfigManager(parse(CHARACTERS, "neko.toml"), OverrideStore.in_folder(folder))
-        self.models = FakeModels()
-        self.tools: dict[str, Any] = {}
-        ports = Ports(self.models.connect, lambda _snapshot, _mode: None, tools=self.tools)
-        self.mimi = LLMSessionManager("Mimi", self.config, ports)
-
-    @property
-    def current(self) -> FakeModelSession:
-        session = self.mimi.session
-        assert isinstance(session, FakeModelSession)
-        return session
-
-    @property
-    def pending(self) -> list[FakeModelSession]:
-        return [session for session in self.models.live if session is not self.current]
-
-    async def turn(self, number: int) -> None:
-        """The person says something, and is answered."""
-        said = (SpeechStarted(), SpeechStopped(), UserSaid(f"question {number}"), ReplyStarted(f"r{number}"))
-        answered = (TextDelta(f"r{number}", f"answer {number}"), ReplyDone(f"r{number}", ReplyStatus.COMPLETED))
-        self.current.say(*said, *answered)
-        await wait_all_tasks_blocked()
-
-
-@pytest.fixture
-async def eager(tmp_path: Path) -> AsyncIterator[EagerHouse]:
-    house = EagerHouse(tmp_path)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(house.mimi.run)
-        yield house
-        nursery.cancel_scope.cancel()
-
-
-async def start(person: Person) -> None:
-    await person.send("start_session", input_type="audio")
-    await wait_all_tasks_blocked()
-
-
-def swaps(person: Person) -> list[tuple[str, float, float]]:
-    return [(f["reason"], f["gap_ms"], f["lost_ms"]) for f in person.of("neko.session_swapped")]
+from neko.testing.fake_model import VOICED
+from neko.testing.person import open_person
+from tests.eager_house import GONE, EagerHouse, start, swaps
 
 
 async def test_one_session_waits_from_the_start_on(eager: EagerHouse, autojump_clock: MockClock) -> None:
@@ -482,7 +420,6 @@ async def test_what_a_retired_session_still_says_is_known_to_the_next(
         old.say(TextDelta("r1", "a time."), ReplyDone("r1", ReplyStatus.COMPLETED))
         await wait_all_tasks_blocked()
         assert [line.text for line in new.primed] == ["a story!", "Once upon a time."]
-        await trio.sleep(61)
         assert old not in eager.models.live
 
 

@@ -32,23 +32,27 @@ class FakeModelSession:
     primed: list[Line] = field(factory=list)
     open: bool = True
     dead: bool = False  # answers nothing any more, pings neither
+    takes_s: float = 0.0  # how long it takes a line or a command in; one that is closed meanwhile raises
     # Without bound: a test says what it likes before anybody listens, and never much.
     _events: tuple[trio.MemorySendChannel[Happening], trio.MemoryReceiveChannel[Happening]] = field(
         factory=lambda: trio.open_memory_channel[Happening](inf)
     )
 
     async def prime(self, lines: Sequence[Line]) -> None:
-        await trio.lowlevel.checkpoint()
+        await self._take()
         self.primed += lines
 
     async def send(self, command: ModelCommand) -> None:
-        await trio.lowlevel.checkpoint()
-        if not self.open:
-            raise SessionLost("the fake session is closed")
+        await self._take()
         if isinstance(command, Hear):
             self.heard += command.pcm
         else:
             self.got.append(command)
+
+    async def _take(self) -> None:
+        await trio.sleep(self.takes_s)
+        if not self.open:
+            raise SessionLost("the fake session is closed")
 
     async def ping(self) -> None:
         """Answered at once, unless it is `dead`."""
@@ -72,6 +76,7 @@ class FakeModels:
 
     dial_s: float = 0.0  # how long the handshake takes
     close_s: float = 0.0  # how long the goodbye takes, whatever is cancelled
+    takes_s: float = 0.0  # what sessions that are dialled from now on begin with
     refusal: ProviderError | None = None
     sees: bool = True
     voiced: Facts = VOICED  # what spoken sessions are like
@@ -91,7 +96,7 @@ class FakeModels:
         if self.refusal is not None:
             raise self.refusal
         facts = evolve(self.voiced if mode is InputMode.AUDIO else SILENT, sees=self.sees)
-        session = FakeModelSession(f"fake_{len(self.sessions)}", snapshot, mode, facts)
+        session = FakeModelSession(f"fake_{len(self.sessions)}", snapshot, mode, facts, takes_s=self.takes_s)
         session.primed += lines
         session.say(*self.first_words)
         self.sessions.append(session)
