@@ -64,7 +64,9 @@ class AgentCallbacks:
         heard = {id(each) for each in callbacks}
         self._telling = [each for each in self._telling if id(each) not in heard]
 
-    def put_back(self) -> None:
-        """Whatever is being told never will be: it waits again, before the rest."""
-        self._waiting.extendleft(reversed(self._telling))
-        self._telling.clear()
+    def put_back(self, callbacks: Iterable[Callback]) -> None:
+        """Those of them that are being told never will be: they wait again, before the rest."""
+        untold = {id(each) for each in callbacks}
+        again = [each for each in self._telling if id(each) in untold]
+        self._telling = [each for each in self._telling if id(each) not in untold]
+        self._waiting.extendleft(reversed(again))

@@ -22,7 +22,7 @@ from neko.nurseries.turns import Turns
 from neko.protocol.client import Picture, TypedText
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import SessionSwapped, Status
-from neko.realtime.errors import ProviderError, SessionLost, Unreachable
+from neko.realtime.errors import NotReady, ProviderError, RateLimited, SessionLost, Unreachable
 from neko.realtime.session import GoOn, Line, Say, See, Tell, ToolResult
 from neko.telemetry import get_logger
 
@@ -30,6 +30,7 @@ log = get_logger("conduct")
 
 NOT_PRIMED = "the new model session was gone before it could take over; the old one goes on"
 AGENT_NEWS = "Tell the person now, in your own words and manner: {}"
+NOT_TAKEN = "the new model session did not take what it was given"
 HEARD_ONLY = "The person interrupted what you said last; they heard only: {!r}"
 BLIND_DETAILS = "the model behind this character takes no pictures; they are left out"
 MIC_STALE_S = 5.0  # what was heard longer than this before the session was asked for belongs to no conversation
@@ -132,7 +133,9 @@ class Conduct:
                 self._outbox.post(message)
         for each in cut.cuts:
             await self._cut(each)
-        self._history.add(Role.USER, typed.text, by=self.current.id)
+        number = self._history.add(Role.USER, typed.text, by=self.current.id)
+        if number is not None:
+            self.current.unanswered.add(number)
         await self.current.ask(Say(typed.text, typed.request_id))
 
     async def _show(self, url: str) -> None:
@@ -195,11 +198,15 @@ class Conduct:
     async def _move(self, new: Slot, account: Account) -> None:
         """No checkpoint until the pointer has moved, and everything with it."""
         old, self.current = self.current, new
-        delivery = hand_over(old, new, self._turns.unfinished(old))
+        delivery = hand_over(old, new, self._turns.unfinished(old.knows))
         swapped = account.told(old, new, self._inbox.ledger.lost_ms)
         self._outbox.post(swapped)
         self._successors.moved(old, new, swapped)
-        await delivery.to(new, self._history)
+        try:
+            with trio.fail_after(new.plan.snapshot.session.swap_deadline_s):
+                await delivery.to(new, self._history)
+        except trio.TooSlowError:
+            raise SessionLost(NOT_TAKEN) from None
 
     async def _tell_news(self, slot: Slot) -> None:
         """What agents have brought is told one by one, each in a turn of its own."""
@@ -231,7 +238,7 @@ class Conduct:
                 return await self._successors.successor(old)
             except SessionLost as lost:
                 self._give_up_if_hopeless(lost)
-            except Unreachable:
+            except (Unreachable, RateLimited, NotReady):
                 pass  # until the deadline of the caller
             await trio.sleep(REDIAL_EVERY_S)
 

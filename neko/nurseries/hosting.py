@@ -89,7 +89,7 @@ class Hosting:
     async def _run(self, session: Session) -> None:
         try:
             await session.run(partial(self._over, session))
-        except Exception:  # a bug ends one conversation, and nothing else
+        except* Exception:  # a bug ends one conversation, and nothing else
             log.exception("session.bug", character=self._character, session=session.id)
             if not session.over.is_set():
                 session.ending = Ending.BY_SERVER

@@ -84,7 +84,10 @@ class TurnOver:
 
 @frozen
 class Look:
-    """Something may be possible now: agents have brought news, or nobody waits for an answer any more."""
+    """Something may be possible now: agents have brought news, or nobody waits for an answer any more.
+
+    It does not queue: whoever takes messages out looks after each of them.
+    """
 
 
 @frozen
@@ -105,9 +108,12 @@ class Inbox:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self._waiting = Waiting[Input]()
+        self._looked_at = True
 
     def hear(self, sound: Microphone, now: float) -> None:
         """Joins the youngest block; what came after that block stays after it."""
+        if not sound.pcm:
+            return
         last = self._waiting.items[-1] if self._waiting.items else None
         if not isinstance(last, MicBlock) or last.sample_rate != sound.sample_rate:
             last = MicBlock(sound.sample_rate)
@@ -124,14 +130,20 @@ class Inbox:
         self._waiting.put(message)
         return True
 
-    def post(self, message: Cut | Look | Lost | Swap | TurnOver | ToolDone) -> None:
+    def post(self, message: Cut | Lost | Swap | TurnOver | ToolDone) -> None:
         """What the session itself has for its model; there is at most one for each turn."""
         self._waiting.put(message)
 
+    def look(self) -> None:
+        """Has whoever takes messages out look whether something can be done now."""
+        self._looked_at = False
+        self._waiting.wake()
+
     async def receive(self) -> Input:
-        while not self._waiting.items:
+        while not self._waiting.items and self._looked_at:
             await self._waiting.change()
-        return self._waiting.pop()
+        self._looked_at = True
+        return self._waiting.pop() if self._waiting.items else Look()
 
     def heard(self) -> bytes:
         """The sound that nobody has taken yet."""

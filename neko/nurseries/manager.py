@@ -16,7 +16,6 @@ from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
 from neko.nurseries.census import OpenSessions
 from neko.nurseries.hosting import Hosting
-from neko.nurseries.inbox import Look
 from neko.nurseries.outbox import Goodbye, Subscription
 from neko.nurseries.ports import Ports
 from neko.nurseries.reception import Reception
@@ -203,7 +202,7 @@ class LLMSessionManager:
         """Has the character tell what agents have brought: now, or as soon as nobody speaks and nobody waits."""
         session = self._hosting.session
         if session is not None and session.started:
-            self._hosting.inbox.post(Look())
+            self._hosting.inbox.look()
             session.look()
 
     async def translate_if_needed(self, text: str) -> str | None:

@@ -30,15 +30,13 @@ class Models:
     _kept: Slot | None = field(default=None, init=False)
     _handed: trio.Event = field(factory=trio.Event, init=False)
 
-    async def dial(self, plan: Plan, *, but: Collection[str] = ()) -> Slot:
-        """A session that was told what was said until now. Raises `ProviderError`.
+    async def dial(self, plan: Plan, *, but: Collection[int] = ()) -> Slot:
+        """A session that was told what was said before the first of these utterances: they are still being asked.
 
-        Left out is what the person has asked last, if it is in `but`: it will be asked again.
+        Raises `ProviderError`.
         """
-        lines = [*recap(plan.snapshot, self._history)]
-        while lines and lines[-1].text in but:
-            lines.pop()
-        told = evolve(plan, lines=tuple(lines), mark=self._history.mark)
+        mark = min(but, default=self._history.mark)
+        told = evolve(plan, lines=recap(plan.snapshot, self._history, before=mark), mark=mark)
         slot: Slot = await self._nursery.start(run_model_session, self._connect, told, self._listener)
         self._own(slot)
         if slot.lost is not None:

@@ -8,14 +8,18 @@ from neko.conversation.recap import recap as condense
 from neko.realtime.session import Line
 
 
-def recap(snapshot: Snapshot, history: History) -> tuple[Line, ...]:
-    """The character's examples, which show its manner, then this context: its beginning in one line, the rest whole."""
+def recap(snapshot: Snapshot, history: History, before: int | None = None) -> tuple[Line, ...]:
+    """The character's examples, which show its manner, then this context: its beginning in one line, the rest whole.
+
+    `before` an utterance, by its number; None: all of them.
+    """
+    context = [said for said in history.context() if before is None or said.number < before]
     character = snapshot.character
     manner = (
         line
         for example in character.examples
         for line in (Line("user", example.user), Line("assistant", example.character))
     )
-    said = condense(history.context(), person=character.master_name, character=snapshot.name)
+    said = condense(context, person=character.master_name, character=snapshot.name)
     earlier = [Line("system", said.earlier)] if said.earlier else []
     return (*manner, *earlier, *(Line(utterance.role.value, utterance.text) for utterance in said.verbatim))

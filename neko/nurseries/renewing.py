@@ -106,6 +106,14 @@ class Renewing:
             self._dialling[1].cancel()
         self._encouraged()
 
+    def promote(self) -> bool:
+        """Offers the prepared session at once, whatever is being said; False when none is there."""
+        if self.pending is None or self.pending.gone:
+            return False
+        self.offered = Swap(self.pending, Reason.REQUESTED, trio.current_time())
+        self._inbox.post(self.offered)
+        return True
+
     def take(self) -> Slot | None:
         """The prepared session, if it is there, for the place of one that is gone."""
         slot, self.pending, self.offered = self.pending, None, None

@@ -17,7 +17,7 @@ from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
 from neko.conversation.renewal import Reason
 from neko.nurseries.conduct import Conduct
-from neko.nurseries.inbox import Inbox, Look, Lost, TurnOver
+from neko.nurseries.inbox import Inbox, Lost, TurnOver
 from neko.nurseries.listening import Listening
 from neko.nurseries.models import Models, open_models
 from neko.nurseries.outbox import Outbox
@@ -37,7 +37,7 @@ from neko.protocol.server import (
     Status,
     TurnEnd,
 )
-from neko.realtime.errors import ProviderError, SessionLost
+from neko.realtime.errors import ProviderError
 from neko.realtime.session import (
     Expiring,
     ModelEvent,
@@ -131,14 +131,7 @@ class Session:
 
     def promote(self) -> bool:
         """Has the prepared model session take the place of the one that runs, at once; False when none is there."""
-        conduct = self._conduct
-        if conduct is None or conduct.renewing.pending is None or conduct.renewing.pending.gone:
-            return False
-        slot, error = conduct.current, SessionLost("the server has ended the model session")
-        slot.lost = error
-        slot.scope.cancel()
-        self.inbox.post(Lost(slot, error))
-        return True
+        return self._conduct is not None and self._conduct.renewing.promote()
 
     def touch(self) -> None:
         """The conversation is not idle."""
@@ -171,7 +164,7 @@ class Session:
         """What nobody will make use of or tell any more, whatever ended the conversation."""
         if self.current is not None:
             self.current.given.end()
-        self.callbacks.put_back()
+        self.callbacks.put_back([*self.callbacks])
 
     def hand_over(self) -> Slot | None:
         """The model session that was prepared and not needed, as long as it is kept; it is the taker's now."""
@@ -224,7 +217,8 @@ class Session:
         waited_for = slot.waited_for
         settled = slot.note(event)
         self._settle(settled)
-        if self.turns is not None:
+        pending = self._conduct is not None and slot is not self.current and not slot.retired
+        if self.turns is not None and not pending:
             self.touch()
             if settled is not None and settled.refused and isinstance(event, ReplyStarted):
                 self.inbox.post(self.turns.refuse(slot, event.reply_id))
@@ -235,7 +229,7 @@ class Session:
         if slot.retired and not slot.speaking:
             slot.scope.cancel()  # it has said what it had begun
         if waited_for and not slot.waited_for:
-            self.inbox.post(Look())
+            self.inbox.look()
         if isinstance(event, ReplyStarted | ReplyDone | Expiring):
             self.look()
 
@@ -245,8 +239,8 @@ class Session:
             news = [each.news for each in settled.questions if isinstance(each, Tell) and each.news is not None]
             if settled.answered:
                 self.callbacks.told(news)
-            elif news:
-                self.callbacks.put_back()
+            else:
+                self.callbacks.put_back(news)
 
     def on_lost(self, slot: Slot, error: ProviderError) -> None:
         log.warning("session.lost", model_session=slot.session.id, code=error.code, details=error.details)
@@ -277,7 +271,7 @@ class Session:
 
     async def dial(self, plan: Plan) -> Slot:
         assert self._models is not None
-        return await self._models.dial(plan)
+        return await self._models.dial(plan, but=self.slot.unanswered)
 
     def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
         self.swaps.failed()
@@ -300,9 +294,11 @@ class Session:
         return self.scope.deadline == inf
 
     def attend(self) -> None:
-        """Its client is there."""
+        """Its client is there; asked for each of its frames."""
+        if self.attended:
+            return
         self.scope.deadline = inf
-        self.inbox.post(Look())
+        self.inbox.look()
 
     def wait_for_client(self) -> None:
         """Its client is gone: a deadline that attending lifts."""

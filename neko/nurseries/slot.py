@@ -87,6 +87,7 @@ class Slot:
     given: Given = field(init=False)
     wearing: Wearing = field(init=False)
     owed: list[Question] = field(factory=list, init=False)  # asked of it, and not begun to be answered
+    unanswered: set[int] = field(factory=set, init=False)  # the typed words among that, by their number in the history
     unspoken: bool = field(default=False, init=False)  # it has an utterance that no reply has begun to answer
     answering: bool = field(default=False, init=False)  # a reply has begun, and is not done
     speaking: bool = field(default=False, init=False)  # that one has words
@@ -97,7 +98,7 @@ class Slot:
     knows: set[str] = field(init=False)  # the sessions whose part of the conversation it took over
     _cut: deque[str] = field(factory=lambda: deque(maxlen=REMEMBERED), init=False)  # replies that were interrupted
     _called_off: bool = field(default=False, init=False)  # it was asked to go on, and the person speaks instead
-    _stopping: bool = field(default=False, init=False)  # the last of them is not done yet
+    _stops_by: float = field(default=-inf, init=False)  # the last of them is not done yet, or nobody will ever say so
     _listening: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _answer_by: float = field(default=inf, init=False)
 
@@ -116,13 +117,8 @@ class Slot:
     @property
     def waited_for(self) -> bool:
         """Somebody is speaking to it, or waits for its answer."""
-        busy = self.unspoken or self.answering or self._stopping
+        busy = self.unspoken or self.answering or trio.current_time() < self._stops_by
         return busy or self.given.wanted or bool(self.owed or self.calls)
-
-    @property
-    def unanswered(self) -> frozenset[str]:
-        """The typed words that it has not begun to answer."""
-        return frozenset(each.text.strip() for each in self.owed if isinstance(each, Say))
 
     @property
     def speaks_hz(self) -> int:
@@ -158,7 +154,7 @@ class Slot:
                 return Settled(tells, answered=False, refused=True)
             case ReplyStarted():
                 self._called_off = False
-                self.answering, self.speaking, self._stopping = True, False, False
+                self.answering, self.speaking, self._stops_by = True, False, -inf
                 self.expect_answer()
             case TextDelta(reply_id) | AudioDelta(reply_id) if reply_id not in self._cut:
                 # The first words: a reply that broke off before them was none.
@@ -170,7 +166,7 @@ class Slot:
                 self._expect(inf)
                 return self._settle(answered=status is ReplyStatus.COMPLETED)
             case ReplyDone():
-                self._stopping = False
+                self._stops_by = -inf
                 self._expect_if_busy()
             case ToolCalled(call_id):
                 self.calls[call_id] = event
@@ -183,7 +179,8 @@ class Slot:
     def cut(self, reply_id: str) -> None:
         """The person interrupted this reply, which it may still be giving."""
         self._cut.append(reply_id)
-        self._stopping = self._stopping or self.answering
+        if self.answering:
+            self._stops_by = trio.current_time() + self.plan.snapshot.session.silence_s
         self.answering = self.speaking = False
         self._expect_if_busy()
 
@@ -196,6 +193,7 @@ class Slot:
         goes_on = stops and (self.answering or self.unspoken) and not self.given.wanted
         new.owed += self.owed or ([GoOn()] if goes_on else [])
         new.calls |= self.calls
+        new.unanswered |= self.unanswered
         sound = self._sound_for(new)
         if sound:
             new.given.carry(sound, wanted=self.given.wanted)
@@ -205,7 +203,7 @@ class Slot:
             self.given.hand_over()
         if stops or self.owed:
             self.answering = self.speaking = False
-        self.owed, self.calls, self.unspoken = [], {}, False
+        self.owed, self.calls, self.unanswered, self.unspoken = [], {}, set(), False
         return sound
 
     def _sound_for(self, new: Slot) -> bytes:
@@ -225,7 +223,7 @@ class Slot:
     def _settle(self, *, answered: bool) -> Settled:
         """All that it was asked and given is answered, or will not be."""
         self.given.answered()
-        self.unspoken = False
+        self.unspoken, self.unanswered = False, set()
         settled, self.owed = Settled(tuple(self.owed), answered), []
         return settled
 

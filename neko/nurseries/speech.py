@@ -17,6 +17,7 @@ from neko.nurseries.ports import Voice
 from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import AudioChunk, Status
+from neko.realtime.errors import only_error
 from neko.telemetry import get_logger
 
 log = get_logger("speech")
@@ -107,9 +108,9 @@ async def _speak(
     async with requests, responses:
         try:
             await voice.speak(requests, responses)
-        except Exception as error:  # anything that somebody's voice may raise: words can still be read
+        except* Exception as errors:  # anything that somebody's voice may raise: words can still be read
             log.exception("voice.failed")
-            outbox.post(Status(StatusCode.TTS_CONNECTION_FAILED, f"the voice failed: {error}"))
+            outbox.post(Status(StatusCode.TTS_CONNECTION_FAILED, f"the voice failed: {only_error(errors)}"))
 
 
 async def _hand_over(

@@ -24,18 +24,18 @@ async def catch_up(
     slot: Slot,
     history: History,
     *,
-    before: Collection[str] = (),
-    but: Collection[str] = (),
+    before: Collection[int] = (),
+    but: Collection[int] = (),
     besides: Sequence[str] = (),
 ) -> None:
-    """Tells the session what was said without it: `before` the first of these texts, without any of `but`, and
+    """Tells the session what was said without it: `before` the first of these utterances, without any of `but`, and
     `besides` what a reply has begun to say.
 
     Raises `SessionLost`. A session that was told half of it, because of that or of a cancel, is closed.
     """
-    said = history.since(slot.told)
-    asked = next((each.number for each in said if each.text in before), history.mark)
-    unknown = [each for each in said if each.number < asked and each.by not in slot.knows and each.text not in but]
+    asked = min(before, default=history.mark)
+    said = [each for each in history.since(slot.told) if each.number < asked and each.number not in but]
+    unknown = [each for each in said if each.by not in slot.knows]
     lines = [Line(each.role.value, each.text) for each in unknown] + [Line("assistant", text) for text in besides]
     if lines:
         try:
@@ -43,7 +43,7 @@ async def catch_up(
         except BaseException:
             slot.scope.cancel()
             raise
-    slot.told = asked
+    slot.told = max(asked, slot.told)
 
 
 @frozen
@@ -54,7 +54,7 @@ class Delivery:
     calls: tuple[ToolCalled, ...]
     questions: tuple[Question, ...]
     unfinished: tuple[str, ...]  # what the one before it has begun to say and never will end
-    but: frozenset[str]  # of what was said: it is asked
+    but: frozenset[int]  # of what was said: it is asked
     knows: frozenset[str]  # the sessions whose part is known with that
 
     async def to(self, new: Slot, history: History) -> None:
@@ -75,7 +75,7 @@ class Delivery:
 
 def hand_over(old: Slot, new: Slot, unfinished: Sequence[str]) -> Delivery:
     """The sync half of a take-over: from here on everything is the new session's. The old one retires, or goes home."""
-    calls, but = tuple(old.calls.values()), old.unanswered
+    calls, but = tuple(old.calls.values()), frozenset(old.unanswered)
     sound = old.move_to(new)
     # A result belongs to the session that called the tool; another one is told of it in words.
     new.owed = [_again(each) for each in new.owed]

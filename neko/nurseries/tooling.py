@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from neko.nurseries.inbox import Inbox, ToolDone
 from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
@@ -11,6 +13,8 @@ from neko.telemetry import get_logger
 
 log = get_logger("tooling")
 
+TOOL_WITHIN = 60.0  # seconds; somebody waits for the answer, and no session is renewed meanwhile
+LATE = f"The tool gave no answer within {TOOL_WITHIN:.0f} seconds."
 NO_SUCH_TOOL = "There is no such tool."
 BROKEN = "The tool failed: {}"
 
@@ -24,10 +28,11 @@ async def _answer(ports: Ports, call: ToolCalled) -> str:
     tool = ports.tools.get(call.name)
     if tool is None:
         return NO_SUCH_TOOL
-    output = ""
+    output = LATE
     # A group may hold a cancel beside the error, which has to go on.
     try:
-        output = await tool(call.arguments)
+        with trio.move_on_after(TOOL_WITHIN):
+            output = await tool(call.arguments)
     except* Exception as errors:  # anything that somebody's tool may raise: the conversation goes on
         log.exception("tool.failed", tool=call.name)
         output = BROKEN.format(only_error(errors))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import trio
 from attrs import define, field, frozen
@@ -128,9 +128,10 @@ class Turns:
             if turn.slot is slot and turn.status is None:
                 self.generated(slot, turn.reply_id, ReplyStatus.FAILED)
 
-    def unfinished(self, slot: Slot) -> list[str]:
-        """The words of this session's replies that are not in the history yet, because they are still being told."""
-        return [turn.arrived for turn in self._turns if turn.slot is slot and not turn.ended and turn.arrived.strip()]
+    def unfinished(self, sessions: Collection[str]) -> list[str]:
+        """The words of these sessions' replies that are not in the history yet, because they are still being told."""
+        telling = (turn for turn in self._turns if turn.slot.id in sessions and not turn.ended)
+        return [turn.arrived for turn in telling if turn.arrived.strip()]
 
     def reported(self, speech_id: str, played_ms: float) -> None:
         """The client says how much of a speech it has played."""

@@ -37,6 +37,7 @@ NAME = "Mimi"
 CHARACTERS = f"""
 [session]
 max_turns = 3
+silence_s = 10
 [providers.simulator]
 kind = "openai"
 url = "ws://simulator/v1/realtime"
@@ -49,9 +50,13 @@ PAUSE = 4  # at most so many within an utterance: far enough from its end for an
 QUIET = 20  # blocks that end it, whatever the resampler still holds back
 KEPT_WARM_S = 20.0
 SETTLED_S = RETIRE_WITHIN + 6  # a retired session is gone, a lost one replaced or given up
-BEHAVIOUR = Unrepeated(
-    silence_ms=ENDS_UTTERANCE * 10, response_ms=200, delta_ms=40, paced=True, first_delta_after_s=0.05, records=False
-)
+
+
+def behaviour() -> Unrepeated:
+    """One for each conversation: whoever counts over several conversations plays a script twice in two ways."""
+    return Unrepeated(
+        silence_ms=ENDS_UTTERANCE * 10, response_ms=200, delta_ms=40, paced=True, first_delta_after_s=0.05, records=False
+    )
 
 
 @cache
@@ -209,7 +214,7 @@ async def _end(session: ProviderSession, how: str) -> None:
 async def open_world(mic_hz: int) -> AsyncIterator[World]:
     witness = Witness()
     async with cancelled_at_the_end() as nursery:
-        provider = ProviderInMemory(evolve(BEHAVIOUR), witness.watch(OpenAI), nursery)
+        provider = ProviderInMemory(behaviour(), witness.watch(OpenAI), nursery)
 
         @asynccontextmanager
         async def connect(
