@@ -8,9 +8,10 @@ not_ours := "ASYNC9,ASYNC110,ASYNC111,ASYNC113,ASYNC114,ASYNC124,ASYNC127,ASYNC4
 default:
     @just --list
 
-# All tests, the slow ones with real models and real processes included
+# All tests, the slow ones with real models and real processes included, then ten thousand conversations by chance
 test *ARGS:
     python -m pytest -q {{ARGS}}
+    {{ if ARGS == "" { "just swap-fuzz 10000" } else { "" } }}
 
 # Only what takes milliseconds
 quick *ARGS:
@@ -34,6 +35,7 @@ format:
 bench-voice SPEECH="tests/speech":
     neko bench voice --speech {{SPEECH}}
 
-# Whole conversations by chance, on two cores: so many scripts in all
+# Whole conversations by chance, on two cores: at least so many in all, counted as they end
 swap-fuzz SCRIPTS="100000":
-    seq 0 3 | NEKO_SCRIPTS={{SCRIPTS}} xargs -P2 -I% python -m pytest -q -s "tests/test_swap_fuzz.py::test_by_chance[%]"
+    seq 0 3 | NEKO_SCRIPTS={{SCRIPTS}} xargs -P2 -I% python -m pytest -q -s "tests/test_swap_fuzz.py::test_by_chance[%]" \
+    | awk '{ print } / conversations played to their end$/ { played += $3 } /^[0-9]+ failed/ { failed = 1 } END { print played + 0 " conversations in all"; exit failed || played < {{SCRIPTS}} }'

@@ -37,7 +37,6 @@ NAME = "Mimi"
 CHARACTERS = f"""
 [session]
 max_turns = 3
-silence_s = 10
 [providers.simulator]
 kind = "openai"
 url = "ws://simulator/v1/realtime"
