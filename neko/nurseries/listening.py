@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import trio
 from attrs import define
 
+from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History, Role
 from neko.nurseries.inbox import Inbox
 from neko.nurseries.outbox import Outbox
-from neko.nurseries.slot import Slot
+from neko.nurseries.ports import Ports
+from neko.nurseries.slot import Settled, Slot
+from neko.nurseries.tooling import use_tool
 from neko.nurseries.turns import Turns
 from neko.protocol.server import Status, UserTranscript
 from neko.realtime.session import (
@@ -21,6 +25,7 @@ from neko.realtime.session import (
     ReplyStarted,
     SpeechStarted,
     SpeechStopped,
+    Tell,
     TextDelta,
     ToolCalled,
     UserSaid,
@@ -35,12 +40,37 @@ class Listening:
     """Shared by all model sessions of one session: replies of a retired one are still told to their end."""
 
     turns: Turns
-    inbox: Inbox
-    outbox: Outbox
-    history: History
+    _inbox: Inbox
+    _outbox: Outbox
+    _history: History
+    _callbacks: AgentCallbacks
+    _ports: Ports
+    _nursery: trio.Nursery  # of the tools that are called
 
     async def on_event(self, slot: Slot, event: ModelEvent, *, current: bool) -> None:
         """`current`: the person talks to this session; of a retired one only what it is still saying counts."""
+        waited_for = slot.waited_for
+        settled = slot.note(event)
+        self._settle(settled)
+        if settled is not None and settled.refused and isinstance(event, ReplyStarted):
+            self._inbox.post(self.turns.refuse(slot, event.reply_id))
+        elif current or slot.retired:
+            await self._pass_on(slot, event, current=current)
+        if slot.retired and not slot.speaking:
+            slot.scope.cancel()  # it has said what it had begun
+        if waited_for and not slot.waited_for:
+            self._inbox.look()
+
+    def _settle(self, settled: Settled | None) -> None:
+        """With its first word a reply tells what agents have brought; one that ends without any has not told it."""
+        if settled is not None:
+            news = [each.news for each in settled.questions if isinstance(each, Tell) and each.news is not None]
+            if settled.answered:
+                self._callbacks.told(news)
+            else:
+                self._callbacks.put_back(news)
+
+    async def _pass_on(self, slot: Slot, event: ModelEvent, *, current: bool) -> None:
         match event:
             case AudioDelta() | TextDelta():
                 await self._piece(slot, event)
@@ -55,11 +85,13 @@ class Listening:
                 self._reply(slot, reply_id, request_id)
             case ReplyDone(reply_id, status):
                 self.turns.generated(slot, reply_id, status)
-            case Expiring() | ToolCalled():
+            case ToolCalled():
+                self._nursery.start_soon(use_tool, self._ports, self._inbox, slot, event)
+            case Expiring():
                 pass
             case Complaint(code, details):
                 log.warning("provider.complains", model_session=slot.session.id, code=code, details=details)
-                self.outbox.post(Status(code, details))
+                self._outbox.post(Status(code, details))
             case _:
                 assert_never(event)
 
@@ -67,9 +99,9 @@ class Listening:
         """The person began to speak: the client falls silent first, then the model hears what was heard of it."""
         cut = self.turns.cut_short()
         for message in cut.messages():
-            self.outbox.post(message)
+            self._outbox.post(message)
         for each in cut.cuts:
-            self.inbox.post(each)
+            self._inbox.post(each)
 
     async def _piece(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
         if not self.turns.knows(slot, piece.reply_id):
@@ -83,5 +115,5 @@ class Listening:
 
     def _user_said(self, slot: Slot, text: str) -> None:
         if text.strip():
-            self.history.add(Role.USER, text, by=slot.id)
-            self.outbox.post(UserTranscript(text.strip()))
+            self._history.add(Role.USER, text, by=slot.id)
+            self._outbox.post(UserTranscript(text.strip()))

@@ -9,9 +9,10 @@ import trio
 from attrs import define, evolve, field
 
 from neko.conversation.history import History
+from neko.nurseries.model_session import run_model_session
 from neko.nurseries.ports import Connect
 from neko.nurseries.recap import recap
-from neko.nurseries.slot import Listener, Plan, Slot, run_model_session
+from neko.nurseries.slot import Listener, Plan, Slot
 from neko.nurseries.takeover import catch_up
 from neko.realtime.errors import ProviderError, SessionLost
 

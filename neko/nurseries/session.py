@@ -15,7 +15,6 @@ from attrs import define, evolve, field
 from neko.audio.ledger import Ledger
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
-from neko.conversation.renewal import Reason
 from neko.nurseries.conduct import Conduct
 from neko.nurseries.inbox import Inbox, Lost, TurnOver
 from neko.nurseries.listening import Listening
@@ -23,8 +22,8 @@ from neko.nurseries.models import Models, open_models
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
 from neko.nurseries.renewing import Renewing, Wish
-from neko.nurseries.slot import Plan, Settled, Slot
-from neko.nurseries.tooling import use_tool
+from neko.nurseries.slot import Plan, Slot
+from neko.nurseries.succession import Succession
 from neko.nurseries.turns import Turns
 from neko.protocol.client import InputMode
 from neko.protocol.errors import StatusCode
@@ -33,7 +32,6 @@ from neko.protocol.server import (
     SessionFailed,
     SessionPreparing,
     SessionStarted,
-    SessionSwapped,
     Status,
     TurnEnd,
 )
@@ -43,8 +41,6 @@ from neko.realtime.session import (
     ModelEvent,
     ReplyDone,
     ReplyStarted,
-    Tell,
-    ToolCalled,
 )
 from neko.telemetry import get_logger
 from neko.telemetry.metrics import SwapMetrics
@@ -85,16 +81,19 @@ class Session:
     over: trio.Event = field(factory=trio.Event, init=False)
     ending: Ending = field(default=Ending.DISCARDED, init=False)
     turns: Turns | None = field(default=None, init=False)
-    _conduct: Conduct | None = field(default=None, init=False)
+    _succession: Succession | None = field(default=None, init=False)  # from the first model session on
+    _listening: Listening | None = field(default=None, init=False)  # as long as anybody is to be told anything
     _asked_at: float = field(factory=trio.current_time, init=False)
-    _touched_at: float = field(factory=trio.current_time, init=False)
     _models: Models | None = field(default=None, init=False)
-    _nursery: trio.Nursery | None = field(default=None, init=False)  # of the conversation, while it runs
     _idle: trio.CancelScope = field(factory=trio.CancelScope, init=False)
 
     @property
     def mode(self) -> InputMode:
         return self.current.plan.mode if self.current else self.plan.mode
+
+    @property
+    def _conduct(self) -> Conduct | None:
+        return self._succession.conduct if self._succession else None
 
     @property
     def ledger(self) -> Ledger:
@@ -112,7 +111,7 @@ class Session:
     @property
     def next_plan(self) -> Plan:
         """What its model session is, or is on its way to."""
-        return self._conduct.renewing.plan if self._conduct else self.plan
+        return self._succession.conduct.renewing.plan if self._succession else self.plan
 
     def answer(self) -> SessionStarted:
         """What a client that asks for this session is told."""
@@ -131,13 +130,15 @@ class Session:
 
     def promote(self) -> bool:
         """Has the prepared model session take the place of the one that runs, at once; False when none is there."""
-        return self._conduct is not None and self._conduct.renewing.promote()
+        return self._succession is not None and self._succession.conduct.renewing.promote()
 
     def touch(self) -> None:
         """The conversation is not idle."""
         limit = self.plan.snapshot.session.idle_end_s
-        self._touched_at = trio.current_time()
-        self._idle.deadline = self._touched_at + limit if limit else inf
+        now = trio.current_time()
+        self._idle.deadline = now + limit if limit else inf
+        if self._succession is not None:
+            self._succession.touched_at = now
 
     async def run(self, on_over: Callable[[], None]) -> None:
         """Starts, lives until it is ended, and calls `on_over`. A prepared model session may outlive that for a while.
@@ -172,25 +173,26 @@ class Session:
 
     def interrupt(self) -> None:
         """The person cuts in."""
-        if self.turns is not None:
-            self._listening(self.turns).barge_in()
+        if self._listening is not None:
+            self._listening.barge_in()
 
     def swap(self, plan: Plan, *, at_turn: bool) -> None:
         """Has a session of that plan prepared, and put in the place of the one that runs; only while it runs."""
-        assert self._conduct is not None
+        conduct = self._conduct
+        assert conduct is not None
         if plan.mode is not self.mode:
             self.outbox.post(SessionPreparing(plan.mode))
-        self._conduct.renewing.ask(Wish(plan, inf if at_turn else trio.current_time()))
+        conduct.renewing.ask(Wish(plan, inf if at_turn else trio.current_time()))
 
     def withdraw(self) -> None:
         """What its client wished for is not wanted any more."""
-        if self._conduct is not None:
-            self._conduct.renewing.withdraw()
+        if self._succession is not None:
+            self._succession.conduct.renewing.withdraw()
 
     def look(self) -> None:
         """Something has changed that may be a reason to renew the model session."""
-        if self._conduct is not None:
-            self._conduct.renewing.look()
+        if self._succession is not None:
+            self._succession.conduct.renewing.look()
 
     def farewell(self) -> None:
         """The last words about a session that is over: its open turns ended with it, and why."""
@@ -210,37 +212,15 @@ class Session:
     # --- what the model session in a slot has to say, to whom it may concern -------------------------------------
 
     async def on_event(self, slot: Slot, event: ModelEvent) -> None:
-        nursery = self._nursery
-        if nursery is None:
+        current = slot is self.current
+        if self._listening is None:
             slot.note(event)  # a session that is kept for the next start wears on
             return
-        waited_for = slot.waited_for
-        settled = slot.note(event)
-        self._settle(settled)
-        pending = self._conduct is not None and slot is not self.current and not slot.retired
-        if self.turns is not None and not pending:
+        if current or slot.retired:
             self.touch()
-            if settled is not None and settled.refused and isinstance(event, ReplyStarted):
-                self.inbox.post(self.turns.refuse(slot, event.reply_id))
-                return
-            if isinstance(event, ToolCalled):
-                nursery.start_soon(use_tool, self.ports, self.inbox, slot, event)
-            await self._listening(self.turns).on_event(slot, event, current=slot is self.current)
-        if slot.retired and not slot.speaking:
-            slot.scope.cancel()  # it has said what it had begun
-        if waited_for and not slot.waited_for:
-            self.inbox.look()
+        await self._listening.on_event(slot, event, current=current)
         if isinstance(event, ReplyStarted | ReplyDone | Expiring):
             self.look()
-
-    def _settle(self, settled: Settled | None) -> None:
-        """With its first word a reply tells what agents have brought; one that ends without any has not told it."""
-        if settled is not None:
-            news = [each.news for each in settled.questions if isinstance(each, Tell) and each.news is not None]
-            if settled.answered:
-                self.callbacks.told(news)
-            else:
-                self.callbacks.put_back(news)
 
     def on_lost(self, slot: Slot, error: ProviderError) -> None:
         log.warning("session.lost", model_session=slot.session.id, code=error.code, details=error.details)
@@ -251,102 +231,65 @@ class Session:
         if self.turns is not None:
             self.turns.broke_off(slot)
 
-    # --- what background preparation asks ------------------------------------------------------------------------
-
-    @property
-    def slot(self) -> Slot:
-        assert self._conduct is not None
-        return self._conduct.current
-
-    @property
-    def quiet_since(self) -> float | None:
-        return self._touched_at if self._conduct is not None and self._conduct.at_turn() else None
-
-    @property
-    def untold(self) -> bool:
-        return self.callbacks.wait and not self.slot.session.facts.takes_text
-
-    def newest(self) -> Plan:
-        return self.newest_of(self.slot.plan)
-
-    async def dial(self, plan: Plan) -> Slot:
-        assert self._models is not None
-        return await self._models.dial(plan, but=self.slot.unanswered)
-
-    def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
-        self.swaps.failed()
-        log.warning("session.not_prepared", reason=reason, details=details)
-        if reason is Reason.REQUESTED or reason is Reason.CONFIG:
-            self.outbox.post(Status(StatusCode.SWAP_FAILED, f"{details}; the old session goes on"))
-            if plan.mode is not self.mode:
-                self.outbox.post(SessionFailed(plan.mode))
-
-    # --- what the conduct asks -----------------------------------------------------------------------------------
-
-    async def successor(self, lost: Slot) -> Slot:
-        assert self._conduct is not None
-        assert self._models is not None
-        prepared = self._conduct.renewing.take()
-        return prepared or await self._models.dial(lost.plan, but=lost.unanswered)
-
-    @property
-    def attended(self) -> bool:
-        return self.scope.deadline == inf
+    # --- its client ----------------------------------------------------------------------------------------------
 
     def attend(self) -> None:
         """Its client is there; asked for each of its frames."""
-        if self.attended:
-            return
-        self.scope.deadline = inf
-        self.inbox.look()
+        if self.scope.deadline != inf:
+            self.scope.deadline = inf
+            self.inbox.look()
 
     def wait_for_client(self) -> None:
         """Its client is gone: a deadline that attending lifts."""
         self.scope.deadline = trio.current_time() + self.plan.snapshot.session.resume_s
 
-    def moved(self, old: Slot, new: Slot, swapped: SessionSwapped) -> None:
-        self.swaps.swapped(swapped.reason, swapped.gap_ms, swapped.lost_ms)
-        log.info("session.swapped", old=old.session.id, new=new.session.id)
-        if new.plan.mode is not old.plan.mode:
-            self.outbox.post(self.answer())
-        self.look()
-
-    def _listening(self, turns: Turns) -> Listening:
-        return Listening(turns, self.inbox, self.outbox, self.history)
+    # --- its life --------------------------------------------------------------------------------------------------
 
     async def _live(self, models: Models) -> None:
         self.outbox.post(SessionPreparing(self.mode))
         async with trio.open_nursery() as nursery:
             self.turns = Turns(nursery, self.outbox, self.history, self.ports, self.language, self._told)
-            self._nursery = nursery
+            self._listening = Listening(
+                self.turns, self.inbox, self.outbox, self.history, self.callbacks, self.ports, nursery
+            )
             try:
                 slot = await self._start(models)
                 if slot is not None:
-                    await self._run_conduct(self._begin(slot, nursery))
+                    await self._run_conduct(self._begin(slot, self.turns, models, nursery))
             finally:
                 # No checkpoint until the nursery is closed: what a model says from now on is nobody's.
-                self._nursery = None
+                self._listening = None
             nursery.cancel_scope.cancel()
 
-    def _begin(self, slot: Slot, nursery: trio.Nursery) -> Conduct:
-        assert self.turns is not None
-        renewing = Renewing(self, self.inbox, self.history)
-        self._conduct = Conduct(
+    def _begin(self, slot: Slot, turns: Turns, models: Models, nursery: trio.Nursery) -> Conduct:
+        succession = Succession(
+            models,
+            self.outbox,
+            self.callbacks,
+            self.swaps,
+            self.newest_of,
+            self.scope,
+            self.answer,
+            trio.current_time(),
+        )
+        renewing = Renewing(succession, self.inbox, self.history)
+        succession.conduct = conduct = Conduct(
             slot,
             renewing,
             self.callbacks,
             self.inbox,
             self.outbox,
             self.history,
-            self.turns,
-            self,
+            turns,
+            succession,
             self._asked_at,
         )
+        self._succession = succession
         self.touch()
         log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
         self.outbox.post(self.answer())
         nursery.start_soon(renewing.run)
-        return self._conduct
+        return conduct
 
     def _told(self, slot: Slot) -> None:
         self.inbox.post(TurnOver(slot))
@@ -387,9 +330,10 @@ class Session:
 
     def _prepared(self) -> Slot | None:
         """What is kept for the next start: the person has left, and may come back in a moment."""
-        if self.ending is not Ending.LEFT or self._conduct is None:
+        conduct = self._conduct
+        if self.ending is not Ending.LEFT or conduct is None:
             return None
-        slot = self._conduct.renewing.take()
+        slot = conduct.renewing.take()
         if slot is None or not slot.plan.snapshot.session.keep_warm_s:
             return None
         # What the client wished for lasts until now.

@@ -1,9 +1,8 @@
-"""One model session, from its connecting to its end."""
+"""What is known of a running model session: what it was told, given and asked, and what it still owes."""
 
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from math import inf
 from typing import Protocol, assert_never
 from uuid import uuid4
@@ -15,7 +14,6 @@ from neko.audio.given import Given
 from neko.audio.ledger import Heard, Ledger
 from neko.audio.resample import SpeechResampler
 from neko.config.snapshot import Snapshot
-from neko.nurseries.ports import Connect
 from neko.nurseries.wear import Wearing
 from neko.protocol.client import InputMode
 from neko.realtime.errors import ProviderError, SessionLost
@@ -290,45 +288,3 @@ class Listener(Protocol):
     def on_lost(self, slot: Slot, error: ProviderError) -> None: ...
 
     def on_over(self, slot: Slot) -> None: ...
-
-
-async def run_model_session(
-    connect: Connect, plan: Plan, listener: Listener, *, task_status: trio.TaskStatus[Slot]
-) -> None:
-    """Runs one model session: started when it is connected, over when it is lost or its scope is cancelled.
-
-    Raises:
-        ProviderError: it did not come up; later errors go to the slot's listener.
-    """
-    over = trio.Event()
-    try:
-        with trio.CancelScope() as scope:
-            async with connect(plan.snapshot, plan.mode, plan.lines) as session:
-                slot = Slot(session, plan, scope, listener, over)
-                try:
-                    task_status.started(slot)
-                    await _listen(slot)
-                finally:
-                    # Before the goodbye to a provider that may not answer it.
-                    slot.listener.on_over(slot)
-    finally:
-        over.set()
-
-
-async def _listen(slot: Slot) -> None:
-    async with trio.open_nursery() as nursery:
-        if slot.session.facts.watched:
-            nursery.start_soon(_watch, slot)
-        try:
-            while True:
-                event = await slot.receive()
-                await slot.listener.on_event(slot, event)
-        except ProviderError as error:
-            slot.lost = error
-            slot.listener.on_lost(slot, error)
-        nursery.cancel_scope.cancel()
-
-
-async def _watch(slot: Slot) -> None:
-    with suppress(ProviderError):  # whoever receives learns the same
-        await slot.watch()

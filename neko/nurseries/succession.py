@@ -1,0 +1,77 @@
+"""Who comes after a model session: what background preparation and the conduct ask of the session around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import trio
+from attrs import define, field
+
+from neko.conversation.callbacks import AgentCallbacks
+from neko.conversation.renewal import Reason
+from neko.nurseries.conduct import Conduct
+from neko.nurseries.models import Models
+from neko.nurseries.outbox import Outbox
+from neko.nurseries.slot import Plan, Slot
+from neko.protocol.errors import StatusCode
+from neko.protocol.server import ServerMessage, SessionFailed, SessionSwapped, Status
+from neko.telemetry import get_logger
+from neko.telemetry.metrics import SwapMetrics
+
+log = get_logger("succession")
+
+
+@define(eq=False)
+class Succession:
+    """Of one session. `conduct` is there as soon as anybody asks."""
+
+    _models: Models
+    _outbox: Outbox
+    _callbacks: AgentCallbacks
+    _swaps: SwapMetrics
+    _newest_of: Callable[[Plan], Plan]  # as the configuration wants it now
+    _scope: trio.CancelScope  # of the session; it has a deadline while nobody is there
+    _answer: Callable[[], ServerMessage]  # for a client that asked for another mode
+    touched_at: float  # when something was said last
+    conduct: Conduct = field(init=False)
+
+    @property
+    def slot(self) -> Slot:
+        return self.conduct.current
+
+    @property
+    def quiet_since(self) -> float | None:
+        return self.touched_at if self.conduct.at_turn() else None
+
+    @property
+    def untold(self) -> bool:
+        return self._callbacks.wait and not self.slot.session.facts.takes_text
+
+    @property
+    def attended(self) -> bool:
+        return self._scope.deadline == inf
+
+    def newest(self) -> Plan:
+        return self._newest_of(self.slot.plan)
+
+    async def dial(self, plan: Plan) -> Slot:
+        return await self._models.dial(plan, but=self.slot.unanswered)
+
+    def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
+        self._swaps.failed()
+        log.warning("session.not_prepared", reason=reason, details=details)
+        if reason is Reason.REQUESTED or reason is Reason.CONFIG:
+            self._outbox.post(Status(StatusCode.SWAP_FAILED, f"{details}; the old session goes on"))
+            if plan.mode is not self.slot.plan.mode:
+                self._outbox.post(SessionFailed(plan.mode))
+
+    async def successor(self, lost: Slot) -> Slot:
+        return self.conduct.renewing.take() or await self._models.dial(lost.plan, but=lost.unanswered)
+
+    def moved(self, old: Slot, new: Slot, swapped: SessionSwapped) -> None:
+        self._swaps.swapped(swapped.reason, swapped.gap_ms, swapped.lost_ms)
+        log.info("session.swapped", old=old.session.id, new=new.session.id, reason=swapped.reason)
+        if new.plan.mode is not old.plan.mode:
+            self._outbox.post(self._answer())
+        self.conduct.renewing.look()
