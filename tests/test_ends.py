@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import trio
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from neko.nurseries import connection
+from neko.nurseries.outbox import BACKLOG
 from neko.realtime.errors import Unreachable
 from neko.realtime.session import Say
 from neko.testing.fake_model import VOICED
@@ -127,3 +131,24 @@ async def test_sound_is_accounted_for_though_a_bug_ends_the_session(
         eager.current.say(object())  # type: ignore[arg-type]
         await trio.sleep(30)
         assert sum(eager.mimi.ledger.heard_ms.values()) == 500
+
+
+async def test_a_client_that_asks_and_does_not_read_is_held_back(
+    house: FakeHouse, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = connection._send
+
+    async def slowly(*message: Any) -> None:
+        await trio.sleep(1)
+        await send(*message)
+
+    async with house.client() as person:
+        await start(person)
+        monkeypatch.setattr(connection, "_send", slowly)
+        for _ in range(2 * BACKLOG):
+            await person.send("start_session", input_type="audio")
+        await trio.sleep(10)
+        assert house.managers["Mimi"]._reception.outbox.waits() == BACKLOG
+        monkeypatch.undo()
+        await trio.sleep(2)
+        assert person.types().count("session_started") == 1 + 2 * BACKLOG
