@@ -251,6 +251,19 @@ async def test_a_swap_leaves_no_seam_in_what_the_model_hears(house: FakeHouse, a
         assert np.abs(heard - unswapped[: len(heard)]).max() <= 2
 
 
+async def test_the_next_session_sees_how_the_character_tags_its_moods(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    async with house.client() as person:
+        old = await start(house, person)
+        old.say(UserSaid("hello"), ReplyStarted("r1"), TextDelta("r1", "<hap"), TextDelta("r1", "py> Nice day."))
+        old.say(ReplyDone("r1", ReplyStatus.COMPLETED))
+        await person.send("swap_session", when="turn", prompt="You are a pirate.")
+        await wait_all_tasks_blocked()
+        assert [line.text for line in house.model.primed][-2:] == ["hello", "<happy> Nice day."]
+        assert [u.text for u in house.managers["Mimi"].history][-1] == "Nice day."
+
+
 async def test_a_swap_waits_for_the_person_to_have_been_answered(house: FakeHouse, autojump_clock: MockClock) -> None:
     async with house.client() as person:
         old = await start(house, person)

@@ -28,6 +28,8 @@ class Utterance:
     """How many utterances there were before it in this conversation, forgotten ones and later unsaid ones included."""
     by: str | None = None
     """The model session that took part in it: it need not be told."""
+    mood: str = ""
+    """The tag with which the character began it; a model that is not shown its tags forgets to write them."""
 
 
 class History:
@@ -48,12 +50,12 @@ class History:
     def __len__(self) -> int:
         return len(self._utterances)
 
-    def add(self, role: Role, text: str, *, by: str | None = None) -> int | None:
+    def add(self, role: Role, text: str, *, by: str | None = None, mood: str = "") -> int | None:
         """Something was said now. Its number; None for silence, which is not remembered."""
         if not text.strip():
             return None
         number, self.mark = self.mark, self.mark + 1
-        self._utterances.append(Utterance(role, text.strip(), time.time(), number, by))
+        self._utterances.append(Utterance(role, text.strip(), time.time(), number, by, mood))
         return number
 
     def cut(self, number: int | None, heard: str) -> None:

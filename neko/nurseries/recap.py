@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neko.config.snapshot import Snapshot
-from neko.conversation.history import History
+from neko.conversation.history import History, Utterance
 from neko.conversation.recap import recap as condense
 from neko.realtime.session import Line
 
@@ -22,4 +22,10 @@ def recap(snapshot: Snapshot, history: History, before: int | None = None) -> tu
     )
     said = condense(context, person=character.master_name, character=snapshot.name)
     earlier = [Line("system", said.earlier)] if said.earlier else []
-    return (*manner, *earlier, *(Line(utterance.role.value, utterance.text) for utterance in said.verbatim))
+    return (*manner, *earlier, *map(line_of, said.verbatim))
+
+
+def line_of(utterance: Utterance) -> Line:
+    """As the model wrote or heard it, its mood tag included."""
+    tag = f"<{utterance.mood}> " if utterance.mood else ""
+    return Line(utterance.role.value, f"{tag}{utterance.text}")

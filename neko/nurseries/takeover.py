@@ -10,6 +10,7 @@ from attrs import frozen
 
 from neko.audio.pcm import pieces
 from neko.conversation.history import History
+from neko.nurseries.recap import line_of
 from neko.nurseries.slot import Question, Slot
 from neko.protocol.server import SessionSwapped
 from neko.realtime.session import GoOn, Hear, Line, Say, Tell, ToolCalled, ToolResult
@@ -36,7 +37,7 @@ async def catch_up(
     asked = min(before, default=history.mark)
     said = [each for each in history.since(slot.told) if each.number < asked and each.number not in but]
     unknown = [each for each in said if each.by not in slot.knows]
-    lines = [Line(each.role.value, each.text) for each in unknown] + [Line("assistant", text) for text in besides]
+    lines = [line_of(each) for each in unknown] + [Line("assistant", text) for text in besides]
     if lines:
         try:
             await slot.session.prime(lines)

@@ -42,6 +42,7 @@ class Turn:
     sound: Sound | None = field(default=None, init=False, repr=False)  # None until it begins to be told
     text: str = field(default="", init=False, repr=False)
     arrived: str = field(default="", init=False, repr=False)  # of its words, told or not
+    mood: str = field(default="", init=False)  # with which it begins
     item_id: str | None = field(default=None, init=False)
     status: ReplyStatus | None = field(default=None, init=False)  # None while the model is saying it
     ended: bool = field(default=False, init=False)  # its turn end is claimed
@@ -148,6 +149,8 @@ class Telling:
 
     async def _tell_text(self, told: Told, phrases: trio.MemorySendChannel[str]) -> None:
         turn = self.turn
+        if told.emotions and not turn.text:
+            turn.mood = told.emotions[0]
         for emotion in told.emotions:
             await self.outbox.send(Emotion(emotion, turn.id))
         if not told.text:
@@ -171,5 +174,5 @@ class Telling:
                 await self.outbox.send(protocol.Translation(text, self.translation.wanted, turn.id))
         # No checkpoint from the claim to the post: a barge-in finds the reply told, or not ended.
         if turn.claim_end():
-            turn.said = self.history.add(Role.ASSISTANT, turn.text, by=turn.slot.id)
+            turn.said = self.history.add(Role.ASSISTANT, turn.text, by=turn.slot.id, mood=turn.mood)
             self.outbox.post(TurnEnd(turn.id, interrupted=turn.broken_off))

@@ -172,7 +172,7 @@ class Turns:
         if turn.status is None:
             turn.slot.cut(turn.reply_id)
         if turn.claim_end():
-            self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.id)
+            self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.id, mood=turn.mood)
             turn.scope.cancel()
         else:
             self._history.cut(turn.said, turn.heard(now))
