@@ -230,6 +230,18 @@ async def test_a_bug_in_the_house_costs_one_reading(tmp_path: Path) -> None:
             nursery.cancel_scope.cancel()
 
 
+async def test_a_folder_that_may_not_be_looked_into_ends_the_watch_and_not_the_house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(place: Path) -> set[Path]:
+        raise PermissionError(13, "permission denied", str(place))
+
+    monkeypatch.setattr("neko.app.watching.signposts", forbidden)
+    with reading_log() as log, trio.fail_after(SOON_S):
+        await watch_configuration(Source((tmp_path / "neko.toml",)), lambda *_: None)
+        assert "permission denied" in (await log.next("config.not_watched"))["details"]
+
+
 @slow
 async def test_a_cancel_ends_the_watch(tmp_path: Path) -> None:
     """The library by itself would hold us for five seconds."""
