@@ -152,3 +152,24 @@ async def test_a_client_that_asks_and_does_not_read_is_held_back(
         monkeypatch.undo()
         await trio.sleep(2)
         assert person.types().count("session_started") == 1 + 2 * BACKLOG
+
+
+async def test_a_client_that_goes_while_its_questions_wait_is_let_go(
+    house: FakeHouse, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = connection._send
+
+    async def slowly(*message: Any) -> None:
+        await trio.sleep(1)
+        await send(*message)
+
+    async with house.client() as person:
+        await start(person)
+        monkeypatch.setattr(connection, "_send", slowly)
+        for _ in range(2 * BACKLOG):
+            await person.send("start_session", input_type="audio")
+        await trio.sleep(10)
+        await person.vanish()
+        await trio.sleep(60)
+        assert house.managers["Mimi"].websocket is None
+        assert house.models.live == []

@@ -121,8 +121,8 @@ async def _write(websocket: WebSocketConnection, client: Subscription) -> None:
         with trio.move_on_after(GOODBYE_WITHIN, shield=True):
             await _say_goodbye(websocket, client)
     except ConnectionClosed:
-        # The reader learns of it as well, and knows whether it was meant.
-        return
+        # The reader learns of it as well, and knows whether it was meant; it may be waiting for room to answer in.
+        client.close()
 
 
 async def _send(websocket: WebSocketConnection, message: ServerMessage, seq: int, framing: AudioFraming) -> None:

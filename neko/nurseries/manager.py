@@ -240,7 +240,7 @@ class LLMSessionManager:
         """Something for the client that is not part of a session; waits while the client is slow."""
         client = self._reception.client
         if client is not None:
-            await client.outbox.send(message)
+            await client.send(message)
 
     def played(self, speech_id: str, played_ms: float) -> None:
         """The client's report of how much of a speech it has played."""

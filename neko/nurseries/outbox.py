@@ -60,7 +60,7 @@ class Outbox:
     async def send(self, message: ServerMessage) -> None:
         """For what comes in streams: waits while the client is slow, and no longer than somebody may read it."""
         try:
-            while len(self._waiting.items) >= BACKLOG and not self._closed:
+            while self.full:
                 await self._waiting.change()
         except trio.Cancelled:
             self._enter(Spoken.CUT, message)
@@ -70,6 +70,11 @@ class Outbox:
         else:
             self.post(message)
         await trio.lowlevel.checkpoint()
+
+    @property
+    def full(self) -> bool:
+        """What comes in streams waits."""
+        return len(self._waiting.items) >= BACKLOG and not self._closed
 
     def silence(self, turn_id: str) -> list[AudioChunk]:
         """Takes back what waits here of this turn, and lets nothing more of it be sent; its sound, oldest first.
@@ -164,6 +169,13 @@ class Subscription:
         if outbox is not self.outbox:
             self.outbox.wake()
             self.outbox = outbox
+
+    async def send(self, message: ServerMessage) -> None:
+        """For its client, as `Outbox.send`; waits no longer than somebody may read it."""
+        while self.outbox.full and not self._closed:
+            await self.outbox.change()
+        self.outbox.post(message)
+        await trio.lowlevel.checkpoint()
 
     async def receive(self) -> tuple[int, ServerMessage] | None:
         """The next message and its number; None when this connection is to say its last words."""
