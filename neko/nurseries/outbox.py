@@ -11,7 +11,7 @@ from neko.audio.ledger import Ledger, Spoken
 from neko.nurseries.waiting import Waiting
 from neko.protocol.client import AudioFraming
 from neko.protocol.codec import SPEECH_HZ
-from neko.protocol.server import AudioChunk, Emotion, Pong, ReplyText, ServerMessage, Translation
+from neko.protocol.server import AudioChunk, Emotion, Pong, ReplyText, ServerMessage, Translation, TurnEnd
 
 BACKLOG = 256  # messages; 10 s of 40 ms chunks for a slow client, then it holds the reply back; nothing is dropped
 REPLAY_BYTES = 8 * 1024 * 1024  # kept for a client that comes back: 87 s of speech, more than any reply here
@@ -33,6 +33,14 @@ class Farewell:
 
     message: ServerMessage
     code: int
+
+
+@frozen
+class Silenced:
+    """What of a turn had not left yet."""
+
+    sound: list[AudioChunk]  # oldest first
+    end: bool  # its end, which the client has not been told
 
 
 class Outbox:
@@ -76,18 +84,19 @@ class Outbox:
         """What comes in streams waits."""
         return len(self._waiting.items) >= BACKLOG and not self._closed
 
-    def silence(self, turn_id: str) -> list[AudioChunk]:
-        """Takes back what waits here of this turn, and lets nothing more of it be sent; its sound, oldest first.
+    def silence(self, turn_id: str) -> Silenced:
+        """Takes back what waits here of this turn, its end included, and lets nothing more of it be sent.
 
         What is posted still goes out: the turn's end, and a last piece of sound that fades. Whoever takes sound back
         enters in the ledger what of it is not posted again.
         """
         self._silenced.append(turn_id)
         waiting = self._waiting
-        taken = [each for each in waiting.items if isinstance(each, AudioChunk) and each.turn_id == turn_id]
-        waiting.items = deque(message for message in waiting.items if _turn_of(message) != turn_id)
+        taken = [each for each in waiting.items if turn_id in (_turn_of(each), _end_of(each))]
+        waiting.items = deque(each for each in waiting.items if turn_id not in (_turn_of(each), _end_of(each)))
         waiting.wake()
-        return taken
+        sound = [each for each in taken if isinstance(each, AudioChunk)]
+        return Silenced(sound, end=any(isinstance(each, TurnEnd) for each in taken))
 
     def close(self) -> None:
         """Nobody will read this again."""
@@ -214,6 +223,10 @@ def _turn_of(message: ServerMessage | Goodbye) -> str | None:
             return turn_id
         case _:
             return None
+
+
+def _end_of(message: ServerMessage | Goodbye) -> str | None:
+    return message.turn_id if isinstance(message, TurnEnd) else None
 
 
 def _size(message: ServerMessage) -> int:

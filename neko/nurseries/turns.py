@@ -154,7 +154,7 @@ class Turns:
         cut = CutShort(
             speech_id=next((turn.speech_id for turn in live if turn.playout.playing(now)), None),
             ended=tuple(turn.id for turn in live if not turn.ended),
-            cuts=tuple(Cut(turn.slot, turn.cut(now), turn.ended) for turn in live),
+            cuts=tuple(Cut(turn.slot, turn.cut(now), turn.said is not None) for turn in live),
         )
         for turn in live:
             self._end(turn, now)
@@ -164,14 +164,17 @@ class Turns:
     def _fall_silent(self, turn: Turn) -> None:
         """Before anything is told of it: the last that is heard of a speech is its fade."""
         waiting = self._outbox.silence(turn.id)
+        if waiting.end:
+            turn.ended = False  # with sound or words taken back before it, it is another end
         if turn.sound is not None:  # otherwise nothing waited: all sound goes through it
-            turn.sound.cut(waiting)
+            turn.sound.cut(waiting.sound)
 
     def _end(self, turn: Turn, now: float) -> None:
         self._close(_key(turn))
         if turn.status is None:
             turn.slot.cut(turn.reply_id)
-        if turn.claim_end():
+        turn.ended = True
+        if turn.said is None:
             self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.id, mood=turn.mood)
             turn.scope.cancel()
         else:
