@@ -8,10 +8,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.fuzz.stage import Stage, pass_time
+from tests.fuzz.vendors import KINDS
 from tests.fuzz.world import PAUSE, World, open_world
 
 Turns = int | None
+STALLED_AT_MOST_S = 0.5  # who does not read for longer is hung up on
 TURNS = st.sampled_from([None, None, None, 1, 2, 3, 5, 8, 13])  # rounds of the scheduler; None: until all wait
+VENDOR = st.sampled_from(["openai", *KINDS])
+WISH = st.one_of(
+    st.fixed_dictionaries({"prompt": st.sampled_from(["A pirate.", "A cat."])}),
+    st.fixed_dictionaries({"provider": VENDOR}),
+)
 MIC_HZ = st.sampled_from([24_000, 24_000, 16_000, 48_000])
 
 
@@ -25,9 +32,9 @@ class Conversation(RuleBasedStateMachine):
         self._stage: Stage[World] | None = None
         self._world: World
 
-    @initialize(seed=st.integers(0, 2**16), mic_hz=MIC_HZ)
-    def begin(self, seed: int, mic_hz: int) -> None:
-        self._stage = Stage(partial(open_world, mic_hz), seed)
+    @initialize(seed=st.integers(0, 2**16), mic_hz=MIC_HZ, vendor=VENDOR)
+    def begin(self, seed: int, mic_hz: int, vendor: str) -> None:
+        self._stage = Stage(partial(open_world, mic_hz, vendor), seed)
         self._do("keep_world")
         self._do("start")
 
@@ -43,7 +50,7 @@ class Conversation(RuleBasedStateMachine):
 
     # --- the person --------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self._world.person and not self._world.ledger.wants)
+    @precondition(lambda self: self._world.person and not self._world.ledger.wants and not self._world.ledger.resuming)
     @rule(turns=TURNS)
     def start(self, turns: Turns) -> None:
         self._do("start", turns=turns)
@@ -64,9 +71,24 @@ class Conversation(RuleBasedStateMachine):
         self._do("fall_silent", turns=turns)
 
     @precondition(lambda self: self._world.person and self._world.ledger.wants)
-    @rule(when=st.sampled_from(["now", "turn"]), prompt=st.sampled_from(["A pirate.", "A cat."]), turns=TURNS)
-    def swap(self, when: str, prompt: str, turns: Turns) -> None:
-        self._do("swap", when, prompt, turns=turns)
+    @rule(when=st.sampled_from(["now", "turn"]), wish=WISH, turns=TURNS)
+    def swap(self, when: str, wish: dict[str, str], turns: Turns) -> None:
+        self._do("swap", when, turns=turns, **wish)
+
+    @precondition(lambda self: self._world.person and self._world.ledger.wants and self._world.may_ask)
+    @rule(turns=TURNS)
+    def type(self, turns: Turns) -> None:
+        self._do("type", turns=turns)
+
+    @precondition(lambda self: self._world.person)
+    @rule()
+    def stall(self) -> None:
+        self._do("stall")
+
+    @precondition(lambda self: self._world.person)
+    @rule(turns=TURNS)
+    def read_on(self, turns: Turns) -> None:
+        self._do("read_on", turns=turns)
 
     @precondition(lambda self: self._world.person and self._world.ledger.wants)
     @rule(turns=TURNS)
@@ -88,20 +110,27 @@ class Conversation(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.01, 0.06, 0.11, 0.3, 1.0, 6.0]))
     def time(self, seconds: float) -> None:
         async def step(world: World) -> None:
+            if seconds > STALLED_AT_MOST_S:
+                await world.read_on()
             await pass_time(seconds)
             await world.settle(None)
 
         assert self._stage is not None
         self._stage.do(step)
 
-    @precondition(lambda self: self._world.live)
-    @rule(which=st.integers(0, 2), how=st.sampled_from(["reset", "close", "expire"]), turns=TURNS)
+    @precondition(lambda self: self._world.may_ask)
+    @rule(turns=TURNS)
+    def bring_news(self, turns: Turns) -> None:
+        self._do("bring_news", turns=turns)
+
+    @precondition(lambda self: self._world.vendors.live)
+    @rule(which=st.integers(0, 2), how=st.sampled_from(["reset", "close", "expire", "deafen"]), turns=TURNS)
     def lose(self, which: int, how: str, turns: Turns) -> None:
         self._do("lose", which, how, turns=turns)
 
     @rule(refuse=st.sampled_from([None, None, 503, 401]), delay_s=st.sampled_from([0.0, 0.0, 0.2, 2.0, 8.0]))
     def next_dials(self, refuse: int | None, delay_s: float) -> None:
-        self._world.next_dials(refuse, delay_s)
+        self._world.vendors.next_dials(refuse, delay_s)
 
     def teardown(self) -> None:
         if self._stage is None or self._stage.failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import count
 
@@ -24,6 +25,9 @@ from neko.testing.exchange import (
 )
 from neko.testing.tagged import TagReader
 
+UNDERSTOOD = re.compile(r"utterance \d+")
+_NEWS = re.compile(rb"news-\d+")  # base64 has no such hyphen
+
 
 @define(eq=False)
 class Said:
@@ -32,6 +36,7 @@ class Said:
     reply: Reply
     blocks: list[int] = field(factory=list)
     ending: Ending | None = None
+    news: list[str] = field(factory=list)  # what agents have brought, that it was to tell
 
 
 @define(eq=False)
@@ -42,6 +47,7 @@ class Ears:
     reader: TagReader
     tags: list[int] = field(factory=list)
     understood: list[str] = field(factory=list)
+    news: list[str] = field(factory=list)  # that the next reply is to tell
 
 
 @frozen(kw_only=True)
@@ -64,6 +70,7 @@ class Witness:
     def __init__(self) -> None:
         self.ears: list[Ears] = []
         self.replies: dict[str, Said] = {}
+        self.heard: list[int] = []  # by whichever session, in the order of hearing
 
     def watch(self, dialect: type[Dialect]) -> type[Dialect]:
         """The dialect, with somebody who takes notes."""
@@ -77,9 +84,12 @@ class Witness:
 
             def read(self, frame: str | bytes) -> tuple[Event, tuple[Request, ...]]:
                 event, requests = super().read(frame)
+                self._ears.news += _NEWS.findall(frame.encode() if isinstance(frame, str) else frame)
                 for request in requests:
                     if isinstance(request, Hear):
-                        self._ears.tags += self._ears.reader.push(request.pcm)
+                        tags = self._ears.reader.push(request.pcm)
+                        self._ears.tags += tags
+                        witness.heard += tags
                 return event, requests
 
             def write(self, fact: Fact) -> Iterable[Event | HangUp]:
@@ -93,7 +103,8 @@ class Witness:
             case Transcribed(text=text):
                 ears.understood.append(text)
             case ReplyStarted(reply=reply):
-                self.replies[reply.response_id] = Said(reply)
+                self.replies[reply.response_id] = Said(reply, news=ears.news)
+                ears.news = []
             case ReplySound(reply=reply, blocks=blocks):
                 self.replies[reply.response_id].blocks += blocks
             case ReplyEnded(reply=reply, ending=ending):
