@@ -36,11 +36,13 @@ def test_a_fresh_session_is_not_renewed() -> None:
     [
         ({"turns": 10}, {}, Renewal(Reason.TURNS, -inf, -inf)),
         ({"turns": 9}, {}, Renewal(Reason.TURNS, -inf, inf)),
+        ({"turns": 20}, {}, Renewal(Reason.TURNS, -inf, -inf, -inf)),
         ({"turns": 99}, {"max_turns": 0}, None),
-        ({}, {"max_age_s": 60.0}, Renewal(Reason.AGE, 1055.0, 1060.0)),
+        ({}, {"max_age_s": 60.0}, Renewal(Reason.AGE, 1055.0, 1060.0, 1120.0)),
         ({"outdated": True}, {}, Renewal(Reason.CONFIG, -inf, -inf)),
         ({"untold": True}, {}, Renewal(Reason.AGENTS, -inf, -inf)),
         ({"tokens": 750}, {"context_tokens": 1000}, Renewal(Reason.CONTEXT, -inf, -inf)),
+        ({"tokens": 950}, {"context_tokens": 1000}, Renewal(Reason.CONTEXT, -inf, -inf, -inf)),
         ({"tokens": 600}, {"context_tokens": 1000}, Renewal(Reason.CONTEXT, -inf, inf)),
         ({"tokens": 500}, {"context_tokens": 1000}, None),
         ({"talked_since": 1100.0}, {"remembers_s": 120.0}, Renewal(Reason.CONTEXT, 1185.0, 1190.0)),
@@ -94,6 +96,6 @@ def test_a_limit_is_never_missed_and_preparing_comes_first(wear: Wear, limits: L
     if wear.ends_at is not None:
         assert decided is not None
         assert decided.by < wear.ends_at
-        assert decided.at <= decided.by
+        assert decided.at <= max(decided.by, wear.ends_at)
     if decided is not None:
         assert decided.prepare_at <= decided.at

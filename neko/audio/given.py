@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from neko.audio.ledger import Heard, Ledger
+from neko.audio.loudness import is_loud
 from neko.audio.pcm import bytes_for, duration_ms
 
 LEAD_MS = 1_000  # kept while nobody speaks: voice detection begins an utterance 300 ms back and tells it a little later
@@ -16,8 +17,12 @@ class Person(Enum):
     """What is known of the person."""
 
     QUIET = auto()
+    LOUD = auto()  # seems to speak, where nobody tells
     SPEAKING = auto()
     CARRIED = auto()  # spoke to the session before; what this one makes of it is not known yet
+
+
+_AT_REST = {Person.QUIET, Person.CARRIED}
 
 
 class Given:
@@ -36,6 +41,7 @@ class Given:
         self._untold_size = bytes_for(UNTOLD_MS, hz)
         self._lead_size = bytes_for(LEAD_MS, hz) if tells_speech else self._untold_size
         self._person = Person.QUIET
+        self._hush = 0  # bytes since the last loud ones, where nobody tells that somebody speaks
         self._too_long = 0  # bytes of what was not answered that are not kept any more
         self._committed = bytearray()
         self._sound = bytearray()
@@ -44,7 +50,17 @@ class Given:
 
     def add(self, pcm: bytes) -> None:
         self._sound += pcm
+        if not self._tells_speech:
+            self._listen(pcm)
         self._bound()
+
+    def _listen(self, pcm: bytes) -> None:
+        """Where nobody tells, what is loud counts as speech, until it is answered or a long silence has followed it."""
+        self._hush = 0 if is_loud(pcm) else self._hush + len(pcm)
+        if self._hush == 0 and self._person in _AT_REST:
+            self._person = Person.LOUD
+        elif self._hush >= self._untold_size and self._person is Person.LOUD:
+            self._person = Person.QUIET
 
     def carry(self, pcm: bytes, *, wanted: bool) -> None:
         """What another session held, first of all; until this one is heard of, nothing of it is taken for quiet."""
@@ -83,10 +99,15 @@ class Given:
 
     def end(self) -> None:
         """The session ends, and no other takes its place."""
-        quiet = 0 if self._person is Person.SPEAKING else len(self._sound) - self._carried
+        quiet = 0 if self._person in {Person.SPEAKING, Person.LOUD} else len(self._sound) - self._carried
         self._enter(Heard.QUIET, quiet)
         self._enter(Heard.ENDED, self._too_long + self.held - quiet)
         self._forget()
+
+    @property
+    def carried(self) -> bool:
+        """Somebody spoke to the session before, and this one has not said yet what it makes of that."""
+        return self._person is Person.CARRIED or (self._person is Person.LOUD and self._carried > 0)
 
     @property
     def speaking(self) -> bool:
@@ -114,7 +135,7 @@ class Given:
         return duration_ms(self._too_long, self.hz) if self._too_long else 0.0
 
     def _bound(self) -> None:
-        if len(self._sound) - self._carried > self._untold_size and self._person is not Person.SPEAKING:
+        if len(self._sound) - self._carried > self._untold_size and self._person in _AT_REST:
             # The session has heard what was carried, long enough to have said that somebody spoke in it.
             self._carried, self._person = 0, Person.QUIET
         if self._person is Person.QUIET and not self._carried:

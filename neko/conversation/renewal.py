@@ -13,6 +13,8 @@ WINDOW_SHARE = 0.2  # of a short session's life at most
 RESERVE_S = 3.0  # before a limit: priming takes a round trip, and clocks differ
 RESERVE_SHARE = 0.05
 FULL = 0.75  # of the context; what follows has to fit the longest answer and the error of the estimate
+BRIMFUL = 0.95  # of the context: no end of a turn is waited for any more
+PATIENCE = 2  # times the turns or the age that were asked for; somebody who cuts every reply short ends no turn
 FILLING = 0.6  # of the context: the next session is prepared
 IDLE_S = 30.0  # a pause in which nobody would notice anything
 WORN = 0.5  # of the turns or the context: what a pause is used for
@@ -96,15 +98,17 @@ def _reasons(wear: Wear, limits: Limits) -> Iterator[Renewal]:
     if wear.untold:
         yield Renewal(Reason.AGENTS, -inf, -inf)
     if limits.context_tokens and wear.tokens >= FILLING * limits.context_tokens:
-        yield Renewal(Reason.CONTEXT, -inf, -inf if wear.tokens >= FULL * limits.context_tokens else inf)
+        at = -inf if wear.tokens >= FULL * limits.context_tokens else inf
+        yield Renewal(Reason.CONTEXT, -inf, at, -inf if wear.tokens >= BRIMFUL * limits.context_tokens else inf)
     if limits.remembers_s is not None and wear.talked_since is not None:
         at = wear.talked_since + FULL * limits.remembers_s
         yield Renewal(Reason.CONTEXT, at - limits.swap_deadline_s, at)
     if limits.max_turns and wear.turns >= limits.max_turns - 1:
-        yield Renewal(Reason.TURNS, -inf, -inf if wear.turns >= limits.max_turns else inf)
+        at = -inf if wear.turns >= limits.max_turns else inf
+        yield Renewal(Reason.TURNS, -inf, at, -inf if wear.turns >= PATIENCE * limits.max_turns else inf)
     if limits.max_age_s:
         at = wear.since + limits.max_age_s
-        yield Renewal(Reason.AGE, at - limits.swap_deadline_s, at)
+        yield Renewal(Reason.AGE, at - limits.swap_deadline_s, at, wear.since + PATIENCE * limits.max_age_s)
     if wear.quiet_since is not None and _worn(wear, limits):
         at = wear.quiet_since + IDLE_S
         yield Renewal(Reason.IDLE, at - limits.swap_deadline_s, at)

@@ -49,13 +49,13 @@ class Listening:
 
     async def on_event(self, slot: Slot, event: ModelEvent, *, current: bool) -> None:
         """`current`: the person talks to this session; of a retired one only what it is still saying counts."""
-        waited_for = slot.waited_for
+        waited_for, carried = slot.waited_for, slot.given.carried
         settled = slot.note(event)
         self._settle(settled)
         if settled is not None and settled.refused and isinstance(event, ReplyStarted):
             self._inbox.post(self.turns.refuse(slot, event.reply_id))
         elif current or slot.retired:
-            await self._pass_on(slot, event, current=current)
+            await self._pass_on(slot, event, barge_in=current and not carried)
         if slot.retired and not slot.speaking:
             slot.scope.cancel()  # it has said what it had begun
         if waited_for and not slot.waited_for:
@@ -70,12 +70,13 @@ class Listening:
             else:
                 self._callbacks.put_back(news)
 
-    async def _pass_on(self, slot: Slot, event: ModelEvent, *, current: bool) -> None:
+    async def _pass_on(self, slot: Slot, event: ModelEvent, *, barge_in: bool) -> None:
+        """`barge_in`: that somebody speaks is news; not so when the session before has said it already."""
         match event:
             case AudioDelta() | TextDelta():
                 await self._piece(slot, event)
             case SpeechStarted():
-                if current:
+                if barge_in:
                     self.barge_in()
             case SpeechStopped():
                 pass

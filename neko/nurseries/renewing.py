@@ -27,6 +27,7 @@ class Wish:
 
     plan: Plan
     by: float
+    earlier: Wish | None = None  # what was on its way when it came, and what is left if it fails
 
 
 class Running(Protocol):
@@ -90,7 +91,7 @@ class Renewing:
 
     def ask(self, wish: Wish) -> None:
         """The newer wish counts."""
-        self._wish = wish
+        self._wish = evolve(wish, earlier=evolve(self._wish, earlier=None) if self._wish else None)
         self._revise(wish.plan)
 
     def withdraw(self) -> None:
@@ -248,7 +249,7 @@ class Renewing:
     def _discouraged(self, plan: Plan, reason: Reason | None, details: str) -> None:
         """A wish is given up; a renewal is tried again, for its reason stays."""
         if self._wish is not None and self._wish.plan.same(plan):
-            self._wish = None
+            self._wish = self._wish.earlier
         self._retry_at = trio.current_time() + self._retry_s
         self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
         self._running.refused(plan, reason, details)

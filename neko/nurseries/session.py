@@ -13,6 +13,7 @@ import trio
 from attrs import define, evolve, field
 
 from neko.audio.ledger import Ledger
+from neko.config.model import SessionPolicy
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
 from neko.nurseries.conduct import Conduct
@@ -92,6 +93,10 @@ class Session:
         return self.current.plan.mode if self.current else self.plan.mode
 
     @property
+    def _policy(self) -> SessionPolicy:
+        return (self.current.plan if self.current else self.plan).snapshot.session
+
+    @property
     def _conduct(self) -> Conduct | None:
         return self._succession.conduct if self._succession else None
 
@@ -134,7 +139,7 @@ class Session:
 
     def touch(self) -> None:
         """The conversation is not idle."""
-        limit = self.plan.snapshot.session.idle_end_s
+        limit = self._policy.idle_end_s
         now = trio.current_time()
         self._idle.deadline = now + limit if limit else inf
         if self._succession is not None:
@@ -164,7 +169,7 @@ class Session:
     def _settle_up(self) -> None:
         """What nobody will make use of or tell any more, whatever ended the conversation."""
         if self.current is not None:
-            self.current.given.end()
+            self.current.end()
         self.callbacks.put_back([*self.callbacks])
 
     def hand_over(self) -> Slot | None:
@@ -241,7 +246,7 @@ class Session:
 
     def wait_for_client(self) -> None:
         """Its client is gone: a deadline that attending lifts."""
-        self.scope.deadline = trio.current_time() + self.plan.snapshot.session.resume_s
+        self.scope.deadline = trio.current_time() + self._policy.resume_s
 
     # --- its life --------------------------------------------------------------------------------------------------
 

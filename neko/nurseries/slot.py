@@ -102,7 +102,7 @@ class Slot:
 
     def __attrs_post_init__(self) -> None:
         facts = self.session.facts
-        self.given = Given(facts.hears_hz or 0, self.listener.ledger, tells_speech=facts.tells_speech)
+        self.given = Given(self.hears_hz or 0, self.listener.ledger, tells_speech=facts.tells_speech)
         self.wearing = Wearing(facts, self.plan.lines)
         self.told = self.plan.mark
         self.knows = {self.id}
@@ -117,6 +117,11 @@ class Slot:
         """Somebody is speaking to it, or waits for its answer."""
         busy = self.unspoken or self.answering or trio.current_time() < self._stops_by
         return busy or self.given.wanted or bool(self.owed or self.calls)
+
+    @property
+    def hears_hz(self) -> int | None:
+        """The rate of the sound that it is given; a typed conversation is deaf, whatever its provider hears."""
+        return self.session.facts.hears_hz if self.plan.mode is InputMode.AUDIO else None
 
     @property
     def speaks_hz(self) -> int:
@@ -144,7 +149,7 @@ class Slot:
                 self.given.answered()
                 self.unspoken = self.unspoken and bool(text.strip())
                 self._expect_if_busy()
-            case ReplyStarted() if self.given.speaking and (self.owed or self._called_off):
+            case ReplyStarted() if self._talked_over:
                 # It was asked for before the person began to speak, and would keep their own answer from them.
                 self._called_off = False
                 tells = tuple(each for each in self.owed if isinstance(each, Tell))
@@ -174,6 +179,12 @@ class Slot:
                 assert_never(event)
         return None
 
+    @property
+    def _talked_over(self) -> bool:
+        """A reply that begins now was asked for before the person began to speak."""
+        speaking = self.session.facts.tells_speech and self.given.speaking
+        return speaking and bool(self.owed or self._called_off)
+
     def cut(self, reply_id: str) -> None:
         """The person interrupted this reply, which it may still be giving."""
         self._cut.append(reply_id)
@@ -195,7 +206,7 @@ class Slot:
         sound = self._sound_for(new)
         if sound:
             new.given.carry(sound, wanted=self.given.wanted)
-        if new.session.facts.hears_hz is None:
+        if new.hears_hz is None:
             self.given.end()
         else:
             self.given.hand_over()
@@ -204,8 +215,15 @@ class Slot:
         self.owed, self.calls, self.unanswered, self.unspoken = [], {}, set(), False
         return sound
 
+    def end(self) -> None:
+        """Nobody will make use of what it was given."""
+        if self.ears is not None:
+            self.given.add(self.ears.flush())
+            self.ears = None
+        self.given.end()
+
     def _sound_for(self, new: Slot) -> bytes:
-        hears_hz, ears = new.session.facts.hears_hz, self.ears
+        hears_hz, ears = new.hears_hz, self.ears
         self.ears = None
         if hears_hz is None:
             return b""
@@ -220,6 +238,8 @@ class Slot:
 
     def _settle(self, *, answered: bool) -> Settled:
         """All that it was asked and given is answered, or will not be."""
+        if self.unspoken or any(isinstance(each, Say) for each in self.owed):
+            self.wearing.turns += 1
         self.given.answered()
         self.unspoken, self.unanswered = False, set()
         settled, self.owed = Settled(tuple(self.owed), answered), []
@@ -233,13 +253,15 @@ class Slot:
 
     async def hear(self, pcm: bytes, sample_rate: int) -> None:
         """Passes the person's sound on, at the rate that the provider takes; a text session is deaf."""
-        hears_hz = self.session.facts.hears_hz
+        hears_hz = self.hears_hz
         if hears_hz is None:
             self.listener.ledger.heard(Heard.DEAF, len(pcm), sample_rate)
             return
+        held_back = b""
         if self.ears is None or self.ears.from_hz != sample_rate:
+            held_back = self.ears.flush() if self.ears else b""
             self.ears = SpeechResampler(sample_rate, hears_hz)
-        sound = self.ears.push(pcm)
+        sound = held_back + self.ears.push(pcm)
         if sound:
             # First the account: a session that is lost in the next line has not made use of it.
             self.given.add(sound)

@@ -8,6 +8,7 @@ from math import inf
 import trio
 from attrs import define, field
 
+from neko.config.snapshot import Snapshot
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.renewal import Reason
 from neko.nurseries.conduct import Conduct
@@ -35,6 +36,7 @@ class Succession:
     _answer: Callable[[], ServerMessage]  # for a client that asked for another mode
     touched_at: float  # when something was said last
     conduct: Conduct = field(init=False)
+    _told_of: Snapshot | None = field(default=None, init=False)  # that it does not come up; once is enough
 
     @property
     def slot(self) -> Slot:
@@ -61,7 +63,8 @@ class Succession:
     def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
         self._swaps.failed()
         log.warning("session.not_prepared", reason=reason, details=details)
-        if reason is Reason.REQUESTED or reason is Reason.CONFIG:
+        if reason is Reason.REQUESTED or (reason is Reason.CONFIG and plan.snapshot != self._told_of):
+            self._told_of = plan.snapshot
             self._outbox.post(Status(StatusCode.SWAP_FAILED, f"{details}; the old session goes on"))
             if plan.mode is not self.slot.plan.mode:
                 self._outbox.post(SessionFailed(plan.mode))

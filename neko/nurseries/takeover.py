@@ -64,7 +64,7 @@ class Delivery:
         new.knows |= self.knows
         if self.calls:
             await new.session.prime([*_told_of(self.calls)])
-        for piece in pieces(self.sound, PIECE_MS, new.session.facts.hears_hz or 1):
+        for piece in pieces(self.sound, PIECE_MS, new.hears_hz or 1):
             await new.session.send(Hear(piece))
         if self.questions:
             *earlier, last = self.questions
@@ -142,5 +142,5 @@ class Account:
             new=new.session.id,
             gap_ms=round(gap_ms, 1),
             lost_ms=round(float(lost_ms - self.lost_ms), 1),
-            state_restored=True,
+            state_restored=lost_ms == self.lost_ms,
         )

@@ -27,7 +27,7 @@ class Wearing:
     since: float = field(factory=trio.current_time, init=False)
     ends_at: float | None = field(init=False)
     talked_since: float | None = field(default=None, init=False)
-    turns: int = field(default=0, init=False)
+    turns: int = field(default=0, init=False)  # of the person, answered; whoever keeps the account counts them
     room_tokens: int | None = field(init=False)  # of the context, when it began
     tokens: float = field(default=0.0, init=False)  # said and heard since
 
@@ -43,7 +43,6 @@ class Wearing:
     def note(self, event: ModelEvent) -> None:
         match event:
             case ReplyStarted():
-                self.turns += 1
                 self.talked_since = self.talked_since or trio.current_time()
             case TextDelta(text=text) | UserSaid(text=text):
                 self.tokens += tokens(text)
