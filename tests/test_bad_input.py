@@ -48,6 +48,7 @@ WRONG = [
     (stream("AAA="[:3]), "INVALID_AUDIO", "base64"),
     (stream("AQID"), "INVALID_AUDIO", "3 bytes are no whole number of 16-bit samples"),
     (stream([0] * 160_001), "MESSAGE_TOO_BIG", "10 s"),
+    ('{"action": "swap_session", "prompt": "%s"}' % ("a" * 100_001), "MESSAGE_TOO_BIG", "100,000"),
     (stream([0], sample_rate=True), "INVALID_VALUE", "sample_rate is wrong"),
     (stream(5, input_type="text"), "INVALID_VALUE", "a string"),
     (stream(" ", input_type="text"), "INVALID_VALUE", "something in it"),

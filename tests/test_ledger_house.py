@@ -200,3 +200,13 @@ def test_a_client_that_changes_its_rate_all_the_time_has_no_more_than_five_secon
     inbox.end()
     assert inbox.ledger.heard_ms[Heard.ENDED] == 5_000
     assert inbox.heard() == b""
+
+
+async def test_a_microphone_that_changes_its_rate_loses_nothing(house: FakeHouse, autojump_clock: MockClock) -> None:
+    async with house.client() as person:
+        await started(person)
+        for number in range(20):
+            await talk(person, 1, 48_000 if number % 2 else 16_000)
+        await person.send("end_session")
+        await wait_all_tasks_blocked()
+        assert sum(heard(house).values()) == 2_000

@@ -8,11 +8,11 @@ import orjson
 import pybase64
 from cattrs import ClassValidationError
 
-from neko.protocol.client import ACTIONS, AudioFraming, ClientFrame, ClientMessage, MicFormat, StreamData
+from neko.protocol.client import ACTIONS, AudioFraming, ClientFrame, ClientMessage, MicFormat, StreamData, SwapSession
 from neko.protocol.converter import build_converter, describe
 from neko.protocol.errors import StatusCode, WireError
 from neko.protocol.server import TYPES, AudioChunk, Pong, ServerMessage
-from neko.protocol.stream import DEFAULT_MIC_HZ, check_rate, microphone, narrow
+from neko.protocol.stream import DEFAULT_MIC_HZ, check_rate, check_size, microphone, narrow
 
 SPEECH_HZ = 48_000  # what every client plays
 MAX_FRAME = 4 * 1024 * 1024  # bytes; over this the socket closes with 1009
@@ -38,6 +38,8 @@ class ClientCodec:
         message = _structure(frame)
         if isinstance(message, StreamData):
             return narrow(message)
+        if isinstance(message, SwapSession):
+            check_size(message.prompt)
         if isinstance(message, MicFormat):
             check_rate(message.sample_rate)
             self._mic_hz = message.sample_rate

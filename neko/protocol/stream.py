@@ -68,11 +68,16 @@ def _samples(data: Any) -> bytes:
         ) from None
 
 
+def check_size(text: str | None) -> None:
+    """Raises `WireError` for a text that no model here could take in."""
+    if text is not None and len(text) > MAX_TEXT:
+        raise WireError(StatusCode.MESSAGE_TOO_BIG, f"a text has at most {MAX_TEXT:,} characters")
+
+
 def _text(frame: StreamData) -> TypedText:
     if not isinstance(frame.data, str) or not frame.data.strip():
         raise WireError(StatusCode.INVALID_VALUE, "data is wrong; accepted: a string with something in it")
-    if len(frame.data) > MAX_TEXT:
-        raise WireError(StatusCode.MESSAGE_TOO_BIG, f"a text has at most {MAX_TEXT:,} characters")
+    check_size(frame.data)
     return TypedText(text=frame.data, request_id=frame.request_id, language=frame.language)
 
 
