@@ -46,6 +46,7 @@ class Ledger:
     left: int = 0  # ends that the person asked for and was not told of
     wants: bool = False  # has asked for a session, and not been told of its end
     resuming: bool = False  # the next frame says whether it is so
+    missed: bool = False  # the person has come back without asking for what it missed
     anew: bool = False  # the next frame may have any number
     _ending: list[str] = field(factory=list)  # turns that were cut and whose end must come next
 
@@ -83,6 +84,7 @@ class Ledger:
             self._tear()
 
     def _tear(self) -> None:
+        self.missed = True
         for told in self.told.values():
             told.torn = told.torn or told.interrupted is None
         self._ending = []
@@ -138,11 +140,12 @@ class Ledger:
             case _:
                 pass
 
-    def _turn(self, turn_id: str) -> Told:
-        return self.told.setdefault(turn_id, Told(turn_id, torn=False))
+    def _turn(self, turn_id: str, *, torn: bool = False) -> Told:
+        return self.told.setdefault(turn_id, Told(turn_id, torn))
 
     def _piece(self, frame: dict[str, Any]) -> None:
-        told = self._turn(frame["turn_id"])
+        # The beginning may be among what was on its way when the person went away.
+        told = self._turn(frame["turn_id"], torn=self.missed and not frame.get("isNewMessage", False))
         assert told.interrupted is None, f"after its turn end: {frame}"
         assert not told.silenced, f"after user_activity: {frame}"
         if frame["type"] == "gemini_response":
