@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pybase64
@@ -173,3 +174,12 @@ class Ledger:
         else:
             self._ending = []
         self.story.append("broken" if told.interrupted else "told")
+
+
+def only_what_left(kinds: Sequence[str]) -> None:
+    """Of the frames that come at once after a stall: before the last cut at most one sound that was on its way, and
+    the fade of each cut."""
+    cuts = [at for at, kind in enumerate(kinds) if kind == "user_activity"]
+    if cuts:
+        sounds = kinds[: cuts[-1]].count("audio_chunk")
+        assert sounds <= 1 + len(cuts), f"{sounds} pieces of sound before the person is told to stop: {kinds}"

@@ -7,12 +7,11 @@ from functools import partial
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.fuzz.stage import Stage, pass_time
+from tests.fuzz.stage import Stage
 from tests.fuzz.vendors import KINDS
 from tests.fuzz.world import PAUSE, World, open_world
 
 Turns = int | None
-STALLED_AT_MOST_S = 0.5  # who does not read for longer is hung up on
 TURNS = st.sampled_from([None, None, None, 1, 2, 3, 5, 8, 13])  # rounds of the scheduler; None: until all wait
 VENDOR = st.sampled_from(["openai", *KINDS])
 WISH = st.one_of(
@@ -87,6 +86,17 @@ class Conversation(RuleBasedStateMachine):
 
     @precondition(lambda self: self._world.person)
     @rule(turns=TURNS)
+    def cut_in_unread(self, turns: Turns) -> None:
+        """Chance alone seldom meets a reply of 200 ms with a stall and a cut."""
+        for what, args in (("speak", [10]), ("fall_silent", []), ("wait", [0.06]), ("stall", []), ("wait", [0.06])):
+            if self._world.ledger.wants:
+                self._do(what, *args)
+        if self._world.ledger.wants:
+            self._do("speak", 10)
+        self._do("read_on", turns=turns)
+
+    @precondition(lambda self: self._world.person)
+    @rule(turns=TURNS)
     def read_on(self, turns: Turns) -> None:
         self._do("read_on", turns=turns)
 
@@ -109,14 +119,7 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.01, 0.06, 0.11, 0.3, 1.0, 6.0]))
     def time(self, seconds: float) -> None:
-        async def step(world: World) -> None:
-            if seconds > STALLED_AT_MOST_S:
-                await world.read_on()
-            await pass_time(seconds)
-            await world.settle(None)
-
-        assert self._stage is not None
-        self._stage.do(step)
+        self._do("wait", seconds)
 
     @precondition(lambda self: self._world.may_ask)
     @rule(turns=TURNS)

@@ -17,12 +17,14 @@ from neko.nurseries.takeover import RETIRE_WITHIN
 from neko.testing.person import Person
 from neko.testing.tagged import tag
 from tests.fuzz.client import Line, open_person
-from tests.fuzz.ledger import Ledger
+from tests.fuzz.ledger import Ledger, only_what_left
 from tests.fuzz.stage import cancelled_at_the_end, let_run, pass_time
 from tests.fuzz.vendors import NAME, Vendors, configuration, end_badly
 from tests.fuzz.verdict import Verdict
 from tests.fuzz.witness import Witness
 
+STALLED_AT_MOST_S = 0.5  # who does not read for longer is hung up on
+STALE_S = 0.15  # a reply here lasts longer: all of what waits so long is still to be heard
 PAUSE = 4  # blocks at most within an utterance: far enough from its end for any resampling
 QUIET = 20  # blocks that end it, whatever the resampler still holds back
 KEPT_WARM_S = 20.0
@@ -47,6 +49,7 @@ class World:
     _left: trio.Event = field(factory=trio.Event)
     _read: int = 0  # frames of this person's that are in the ledger
     _line: Line = field(factory=Line)
+    _stalled_at: float = 0.0
     _questions: count[int] = field(factory=lambda: count(1))
     _news: count[int] = field(factory=lambda: count(1))
     _paused: int = 0  # blocks since the last voiced one
@@ -97,10 +100,18 @@ class World:
         await self.person.send("stream_data", input_type="text", data=f"Question {number}?", request_id=f"q{number}")
 
     async def stall(self) -> None:
+        await self.settle(None)
         self._line.stall()
+        self._stalled_at = trio.current_time()
 
     async def read_on(self) -> None:
+        """What was cut while the person did not read is taken back; a speech that would be over by then is not cut."""
+        await self.settle(None)
         self._line.read_on()
+        before = self._read
+        await self.settle(None)
+        if self.person is not None and trio.current_time() - self._stalled_at < STALE_S:
+            only_what_left([frame["type"] for frame in self.person.got[before : self._read]])
 
     async def speak(self, blocks: int) -> None:
         await self._microphone(blocks, voiced=True)
@@ -139,6 +150,11 @@ class World:
         speaks = self.ledger.utterance in self.ledger.utterance_of.values()
         waits = self.ledger.waits or bool(self.manager.pending_agent_callbacks)
         return not waits and not (speaks and self.vendors.some_tell_no_speech)
+
+    async def wait(self, seconds: float) -> None:
+        if seconds > STALLED_AT_MOST_S:
+            self._line.read_on()
+        await pass_time(seconds)
 
     async def bring_news(self) -> None:
         self.manager.pending_agent_callbacks.append(f"news-{next(self._news)}")
