@@ -101,6 +101,10 @@ class PretendedModel:
             case _:
                 assert_never(request)
 
+    def gives(self, reply: Reply) -> bool:
+        """It has begun, and is neither finished nor interrupted."""
+        return self._active is reply
+
     def finish(self, reply: Reply) -> ReplyEnded:
         """The reply has been given to its end."""
         return self._end(reply, Ending.RATE_LIMITED if reply.refused else Ending.COMPLETED)
@@ -115,9 +119,11 @@ class PretendedModel:
         for activity in activities:
             match activity:
                 case Activity.STARTED:
+                    # Decided before it is told: no sound of a reply comes after the speech that interrupts it.
+                    interrupts = detection is not None and detection.interrupts_response
+                    ended = tuple(self._interrupt()) if interrupts else ()
                     yield SpeechStarted(self._next_item, self._vad.heard_ms - BLOCK_MS)
-                    if detection is not None and detection.interrupts_response:
-                        yield from self._interrupt()
+                    yield from ended
                 case Activity.STOPPED:
                     yield SpeechStopped(self._next_item, self._vad.heard_ms)
                     yield from self._commit()

@@ -176,13 +176,15 @@ class ProviderSession:
             due = trio.current_time()
             for facts in utter(reply, behaviour, self._dialect.speaks_hz, take_blocks):
                 for fact in facts:
+                    if not self._model.gives(reply):
+                        return
                     await self._tell(fact)
                 if behaviour.paced:
                     due += behaviour.delta_ms / 1000
                     await trio.sleep_until(due)
             await trio.sleep(behaviour.done_after_s)
         # No checkpoint until the model knows of the end. Whoever cancelled the reply has told its end.
-        if not scope.cancel_called:
+        if not scope.cancel_called and self._model.gives(reply):
             await self._tell(self._model.finish(reply))
 
     async def _tell(self, fact: Fact) -> None:
