@@ -38,4 +38,4 @@ bench-voice SPEECH="tests/speech":
 # Whole conversations by chance, on two cores: at least so many in all, counted as they end
 swap-fuzz SCRIPTS="100000":
     seq 0 3 | NEKO_SCRIPTS={{SCRIPTS}} xargs -P2 -I% python -m pytest -q -s "tests/test_swap_fuzz.py::test_by_chance[%]" \
-    | awk '{ print } / conversations played to their end$/ { played += $3 } /^[0-9]+ failed/ { failed = 1 } END { print played + 0 " conversations in all"; exit failed || played < {{SCRIPTS}} }'
+    | awk '{ print; fflush() } / conversations played to their end$/ { played += $3 } /^[0-9]+ failed/ { failed = 1 } END { print played + 0 " conversations in all"; exit failed || played < {{SCRIPTS}} }'
