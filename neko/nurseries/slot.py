@@ -160,14 +160,15 @@ class Slot:
                 self.answering, self.speaking, self._stops_by = True, False, -inf
                 self.expect_answer()
             case TextDelta(reply_id) | AudioDelta(reply_id) if reply_id not in self._cut:
-                # The first words: a reply that broke off before them was none.
-                self.answering = self.speaking = True
+                # With its first word it answers; a reply that broke off before that was none.
+                begins, self.answering, self.speaking = not self.speaking, True, True
                 self.expect_answer()
-                return self._settle(answered=True)
+                return self._settle(answered=True) if begins else None
             case ReplyDone(reply_id, status) if reply_id not in self._cut:
-                self.answering = self.speaking = False
-                self._expect(inf)
-                return self._settle(answered=status is ReplyStatus.COMPLETED)
+                spoke, self.answering, self.speaking = self.speaking, False, False
+                settled = None if spoke else self._settle(answered=status is ReplyStatus.COMPLETED)
+                self._expect_if_busy()
+                return settled
             case ReplyDone():
                 self._stops_by = -inf
                 self._expect_if_busy()
@@ -240,7 +241,9 @@ class Slot:
         """All that it was asked and given is answered, or will not be."""
         if self.unspoken or any(isinstance(each, Say) for each in self.owed):
             self.wearing.turns += 1
-        self.given.answered()
+        if self.unspoken or not self.owed:
+            # A reply that was asked for answers that, and not what the person began to say meanwhile.
+            self.given.answered()
         self.unspoken, self.unanswered = False, set()
         settled, self.owed = Settled(tuple(self.owed), answered), []
         return settled
