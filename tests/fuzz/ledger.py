@@ -36,6 +36,7 @@ class Ledger:
     utterance: int = 0
     owed_from: int = 0  # utterances before this one began before the session that runs, and may be lost with theirs
     transcripts: list[str] = field(factory=list)
+    starts: list[int] = field(factory=list)  # the first block after each time that a session was asked for
     known_at: list[int] = field(factory=list)  # of each transcript, how many blocks had been heard in all
     answers: dict[str, str] = field(factory=dict)  # of each typed question, the turn that answers it
     told: dict[str, Told] = field(factory=dict)
@@ -66,8 +67,9 @@ class Ledger:
     def typed(self) -> None:
         self.story.append("typed")
 
-    def began(self) -> None:
-        """Asks for a session; what was said to the one before is lost with it."""
+    def began(self, block: int) -> None:
+        """Asks for a session; what was said to the one before, until this block, is lost with it."""
+        self.starts.append(block)
         self.wants = True
         self.utterance += 1
         self.owed_from = self.utterance

@@ -54,7 +54,7 @@ class Conversation(RuleBasedStateMachine):
     def start(self, turns: Turns) -> None:
         self._do("start", turns=turns)
 
-    @precondition(lambda self: self._world.person and self._world.ledger.wants)
+    @precondition(lambda self: self._world.person and self._world.ledger.wants and self._world.may_speak)
     @rule(blocks=st.integers(1, 24), turns=TURNS)
     def speak(self, blocks: int, turns: Turns) -> None:
         self._do("speak", blocks, turns=turns)
@@ -84,7 +84,7 @@ class Conversation(RuleBasedStateMachine):
     def stall(self) -> None:
         self._do("stall")
 
-    @precondition(lambda self: self._world.person)
+    @precondition(lambda self: self._world.person and self._world.may_speak)
     @rule(turns=TURNS)
     def cut_in_unread(self, turns: Turns) -> None:
         """Chance alone seldom meets a reply of 200 ms with a stall and a cut."""
