@@ -8,10 +8,10 @@ not_ours := "ASYNC9,ASYNC110,ASYNC111,ASYNC113,ASYNC114,ASYNC124,ASYNC127,ASYNC4
 default:
     @just --list
 
-# All tests, the slow ones with real models and real processes included, then ten thousand conversations by chance
+# All tests, the slow ones with real models and real processes included, then conversations by chance
 test *ARGS:
     python -m pytest -q {{ARGS}}
-    {{ if ARGS == "" { "just swap-fuzz 10000" } else { "" } }}
+    {{ if ARGS == "" { "just swap-fuzz 1200" } else { "" } }}
 
 # Only what takes milliseconds
 quick *ARGS:
