@@ -29,6 +29,7 @@ class Child:
         self._process = process
         self._log = log
         self._rest = b""
+        self.pid = process.pid
         self.url = ""
 
     async def ready(self) -> None:

@@ -1,0 +1,26 @@
+"""The server under test: `python -m neko.bench.house CONFIG` is `neko serve` that tells how late its event loop is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import structlog
+import trio
+
+from neko.app import open_house
+from neko.bench.lateness import tell_lateness
+from neko.config.manager import ConfigManager
+from neko.config.read import read_configuration
+from neko.config.store import OverrideStore
+
+if __name__ == "__main__":
+
+    async def serve(path: Path) -> None:
+        config = ConfigManager(read_configuration(path), OverrideStore.in_folder(path.parent))
+        async with open_house(config, host="127.0.0.1", port=0, on_progress=lambda *_: None) as house:
+            await house.ready()
+            await tell_lateness(house.url.replace("http://", "ws://"))
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    trio.run(serve, Path(sys.argv[1]))
