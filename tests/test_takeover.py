@@ -12,6 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.audio.resample import SpeechResampler
 from neko.nurseries.conduct import LOSSES
+from neko.nurseries.inbox import JOINED_S
 from neko.realtime.errors import SessionLost, Unreachable
 from neko.realtime.session import (
     AudioDelta,
@@ -73,6 +74,7 @@ async def test_an_utterance_in_progress_is_given_to_the_next_session(
         await talk(person, 51, 30)  # while the next one is being dialled
         await trio.sleep(1)
         await talk(person, 81, 20)
+        await trio.sleep(2 * JOINED_S)
         assert house.model is not old
         assert blocks(house.model) == list(range(1, 101))
         frame = swapped(person)
@@ -222,6 +224,7 @@ async def test_a_swap_now_in_mid_utterance_loses_no_block(
         await talk(person, 51, 20)  # still for the old one
         await trio.sleep(1)
         await talk(person, 71, 30)
+        await trio.sleep(2 * JOINED_S)
         new = house.model
         assert new is not old
         assert blocks(old) == list(range(1, 71))
@@ -245,7 +248,9 @@ async def test_a_swap_leaves_no_seam_in_what_the_model_hears(house: FakeHouse, a
         await wait_all_tasks_blocked()
         assert house.model is not old
         heard = np.frombuffer(bytes(house.model.heard), dtype="<i2").astype(int)
-        unswapped = np.frombuffer(SpeechResampler(16_000, HZ).push(sine.tobytes()), dtype="<i2").astype(int)
+        unswapped = np.frombuffer(SpeechResampler(16_000, HZ, prompt=True).push(sine.tobytes()), dtype="<i2").astype(
+            int
+        )
         assert len(heard) > 0.9 * HZ
         # The resampler dithers its 16-bit output, and by chunk: two steps are the most that differs.
         assert np.abs(heard - unswapped[: len(heard)]).max() <= 2

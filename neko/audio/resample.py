@@ -14,15 +14,21 @@ QUALITY = "HQ"
 class SpeechResampler:
     """Resamples PCM16 mono as one stream; one instance for each speech or utterance.
 
-    The filter holds back 20 to 40 ms, which `flush` gives out: n samples in become
+    The filter holds back 4 to 38 ms, which `flush` gives out: n samples in become
     exactly n * to_hz / from_hz samples out over the whole stream (for a whole ratio).
+
+    `prompt`: it holds back as little as it can, 15 ms from 16 to 24 kHz and 5 ms from 48 to 24, always the same, and
+    costs 0.8 instead of 0.2 µs for a millisecond of sound. That is soxr's variable-rate engine at a fixed rate: its
+    other one transforms blocks of 33 ms.
     """
 
-    def __init__(self, from_hz: int, to_hz: int) -> None:
+    def __init__(self, from_hz: int, to_hz: int, *, prompt: bool = False) -> None:
         self.from_hz = from_hz
         self.to_hz = to_hz
         self._stream = (
-            None if from_hz == to_hz else soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16", quality=QUALITY)
+            None
+            if from_hz == to_hz
+            else soxr.ResampleStream(from_hz, to_hz, 1, dtype="int16", quality=QUALITY, vr=prompt)
         )
         self._odd = b""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
+import trio
 from attrs import define, field, frozen
 
 from neko.audio.ledger import FLICKS_PER_S, Heard, Ledger, bytes_in, flicks
@@ -15,6 +17,9 @@ from neko.realtime.errors import ProviderError
 from neko.realtime.session import Interrupt, ToolCalled
 
 BACKLOG = 64  # messages; who types on while so many wait is told that they were not taken
+# A provider's detector looks at 20 to 32 ms at a time, and each message costs more than its sound: frames are joined to
+# this, and a block that does not fill is passed on when it is as old.
+JOINED_S = 0.04
 MIC_BACKLOG_S = 5  # sound that waits; the oldest is dropped and counted, for it is worthless by then
 
 
@@ -23,12 +28,18 @@ class MicBlock:
     """The person's sound since the last message: frames are joined as long as nobody has taken the block."""
 
     sample_rate: int
+    first_at: float
     last_at: float = 0.0
     _pcm: bytearray = field(factory=bytearray, repr=False)
 
     def add(self, pcm: bytes, now: float) -> None:
         self.last_at = now
         self._pcm += pcm
+
+    @property
+    def joined(self) -> bool:
+        """It is worth a message."""
+        return self.flicks >= JOINED_S * FLICKS_PER_S
 
     def drop(self, size: int) -> None:
         """So many bytes of its oldest sound."""
@@ -109,6 +120,7 @@ class Inbox:
         self.ledger = ledger
         self._waiting = Waiting[Input]()
         self._looked_at = True
+        self._resting = trio.CancelScope()  # of whoever takes messages out: until the youngest block is old enough
 
     def hear(self, sound: Microphone, now: float) -> None:
         """Joins the youngest block; what came after that block stays after it."""
@@ -116,9 +128,12 @@ class Inbox:
             return
         last = self._waiting.items[-1] if self._waiting.items else None
         if not isinstance(last, MicBlock) or last.sample_rate != sound.sample_rate:
-            last = MicBlock(sound.sample_rate)
-            self._waiting.put(last)
+            last = MicBlock(sound.sample_rate, now)
+            self._waiting.items.append(last)
+            self._resting.deadline = now + JOINED_S
         last.add(sound.pcm, now)
+        if self._ready(now):
+            self._waiting.wake()
         self._make_room()
 
     def offer(self, message: TypedText | Picture) -> bool:
@@ -140,10 +155,25 @@ class Inbox:
         self._waiting.wake()
 
     async def receive(self) -> Input:
-        while not self._waiting.items and self._looked_at:
-            await self._waiting.change()
+        """The next message, in order; sound is given until `JOINED_S` to be joined by more."""
+        while not self._ready(trio.current_time()) and self._looked_at:
+            with trio.CancelScope(deadline=self._ripe_at) as self._resting:
+                await self._waiting.change()
         self._looked_at = True
-        return self._waiting.pop() if self._waiting.items else Look()
+        return self._waiting.pop() if self._ready(trio.current_time()) else Look()
+
+    def _ready(self, now: float) -> bool:
+        """The oldest message is not to wait for anything."""
+        items = self._waiting.items
+        if len(items) != 1:
+            return bool(items)
+        only = items[0]
+        return not isinstance(only, MicBlock) or only.joined or now >= only.first_at + JOINED_S
+
+    @property
+    def _ripe_at(self) -> float:
+        only = self._waiting.items[0] if self._waiting.items else None
+        return only.first_at + JOINED_S if isinstance(only, MicBlock) else inf
 
     def heard(self) -> bytes:
         """The sound that nobody has taken yet."""

@@ -47,19 +47,24 @@ class Listening:
     _ports: Ports
     _nursery: trio.Nursery  # of the tools that are called
 
-    async def on_event(self, slot: Slot, event: ModelEvent, *, current: bool) -> None:
-        """`current`: the person talks to this session; of a retired one only what it is still saying counts."""
+    def on_event(self, slot: Slot, event: ModelEvent, *, current: bool) -> bool:
+        """`current`: the person talks to this session; of a retired one only what it is still saying counts.
+
+        False: the piece of a reply was not taken, and `turns.feed_later` will.
+        """
+        taken = True
         waited_for, carried = slot.waited_for, slot.given.carried
         settled = slot.note(event)
         self._settle(settled)
         if settled is not None and settled.refused and isinstance(event, ReplyStarted):
             self._inbox.post(self.turns.refuse(slot, event.reply_id))
         elif current or slot.retired:
-            await self._pass_on(slot, event, barge_in=current and not carried)
+            taken = self._pass_on(slot, event, barge_in=current and not carried)
         if slot.retired and not slot.speaking:
             slot.scope.cancel()  # it has said what it had begun
         if waited_for and not slot.waited_for:
             self._inbox.look()
+        return taken
 
     def _settle(self, settled: Settled | None) -> None:
         """With its first word a reply tells what agents have brought; one that ends without any has not told it."""
@@ -70,11 +75,11 @@ class Listening:
             else:
                 self._callbacks.put_back(news)
 
-    async def _pass_on(self, slot: Slot, event: ModelEvent, *, barge_in: bool) -> None:
+    def _pass_on(self, slot: Slot, event: ModelEvent, *, barge_in: bool) -> bool:
         """`barge_in`: that somebody speaks is news; not so when the session before has said it already."""
         match event:
             case AudioDelta() | TextDelta():
-                await self._piece(slot, event)
+                return self._piece(slot, event)
             case SpeechStarted():
                 if barge_in:
                     self.barge_in()
@@ -95,6 +100,7 @@ class Listening:
                 self._outbox.post(Status(code, details))
             case _:
                 assert_never(event)
+        return True
 
     def barge_in(self) -> None:
         """The person began to speak: the client falls silent first, then the model hears what was heard of it."""
@@ -104,11 +110,11 @@ class Listening:
         for each in cut.cuts:
             self._inbox.post(each)
 
-    async def _piece(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
+    def _piece(self, slot: Slot, piece: TextDelta | AudioDelta) -> bool:
         if not self.turns.knows(slot, piece.reply_id):
             # Some providers forget to say that a reply begins.
             self._reply(slot, piece.reply_id, None)
-        await self.turns.feed(slot, piece)
+        return self.turns.feed(slot, piece)
 
     def _reply(self, slot: Slot, reply_id: str, request_id: str | None) -> None:
         if not self.turns.knows(slot, reply_id):

@@ -39,9 +39,7 @@ async def _listen(slot: Slot) -> None:
         if slot.session.facts.watched:
             nursery.start_soon(_watch, slot)
         try:
-            while True:
-                event = await slot.receive()
-                await slot.listener.on_event(slot, event)
+            await slot.listen()
         except ProviderError as error:
             slot.lost = error
             slot.listener.on_lost(slot, error)

@@ -37,12 +37,7 @@ from neko.protocol.server import (
     TurnEnd,
 )
 from neko.realtime.errors import ProviderError
-from neko.realtime.session import (
-    Expiring,
-    ModelEvent,
-    ReplyDone,
-    ReplyStarted,
-)
+from neko.realtime.session import AudioDelta, Expiring, ModelEvent, ReplyDone, ReplyStarted, TextDelta
 from neko.telemetry import get_logger
 from neko.telemetry.metrics import SwapMetrics
 
@@ -216,16 +211,22 @@ class Session:
 
     # --- what the model session in a slot has to say, to whom it may concern -------------------------------------
 
-    async def on_event(self, slot: Slot, event: ModelEvent) -> None:
+    def on_event(self, slot: Slot, event: ModelEvent) -> bool:
         current = slot is self.current
         if self._listening is None:
             slot.note(event)  # a session that is kept for the next start wears on
-            return
+            return True
         if current or slot.retired:
             self.touch()
-        await self._listening.on_event(slot, event, current=current)
+        taken = self._listening.on_event(slot, event, current=current)
         if isinstance(event, ReplyStarted | ReplyDone | Expiring):
             self.look()
+        return taken
+
+    async def take_later(self, slot: Slot, event: ModelEvent) -> None:
+        assert isinstance(event, TextDelta | AudioDelta)  # all else is taken at once
+        if self.turns is not None:
+            await self.turns.feed_later(slot, event)
 
     def on_lost(self, slot: Slot, error: ProviderError) -> None:
         log.warning("session.lost", model_session=slot.session.id, code=error.code, details=error.details)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from math import inf
-from typing import Protocol, assert_never
+from typing import NoReturn, Protocol, assert_never
 from uuid import uuid4
 
 import trio
@@ -229,7 +229,7 @@ class Slot:
         if hears_hz is None:
             return b""
         if self.given.hz == hears_hz:
-            # The filter holds back 4 to 38 ms, which come out with the sound that comes next.
+            # What the filter holds back comes out with the sound that comes next.
             new.ears = ears
             return self.given.pcm
         if ears is not None:
@@ -263,18 +263,29 @@ class Slot:
         held_back = b""
         if self.ears is None or self.ears.from_hz != sample_rate:
             held_back = self.ears.flush() if self.ears else b""
-            self.ears = SpeechResampler(sample_rate, hears_hz)
+            self.ears = SpeechResampler(sample_rate, hears_hz, prompt=True)
         sound = held_back + self.ears.push(pcm)
         if sound:
             # First the account: a session that is lost in the next line has not made use of it.
             self.given.add(sound)
             await self.session.send(Hear(sound))
 
-    async def receive(self) -> ModelEvent:
-        """The next event. Raises `ProviderError`, also when the session owes an answer and stays silent."""
-        with trio.CancelScope(deadline=self._answer_by) as self._listening:
-            return await self.session.receive()
-        raise SessionLost(UNANSWERED.format(self.plan.snapshot.session.silence_s))
+    async def listen(self) -> NoReturn:
+        """Tells its listener what it says. Raises `ProviderError`, also when it owes an answer and stays silent."""
+        while True:
+            event = await self._until_behind()
+            await self.listener.take_later(self, event)
+
+    async def _until_behind(self) -> ModelEvent:
+        """Tells what it says until something is not taken at once; that is returned."""
+        while True:
+            with trio.CancelScope(deadline=self._answer_by) as self._listening:
+                while True:
+                    event = await self.session.receive()
+                    if not self.listener.on_event(self, event):
+                        return event
+            if self._listening.deadline > trio.current_time() or self._answer_by <= trio.current_time():
+                raise SessionLost(UNANSWERED.format(self.plan.snapshot.session.silence_s))
 
     async def watch(self) -> None:
         """Asks now and then whether anybody is there; ends `receive` when nobody answers."""
@@ -299,7 +310,10 @@ class Slot:
             self._expect(inf)
 
     def _expect(self, by: float) -> None:
-        self._answer_by = self._listening.deadline = by
+        self._answer_by = by
+        if by < self._listening.deadline:
+            # Later is for `_until_behind` to notice: each piece of a reply puts it off, and a deadline costs to move.
+            self._listening.deadline = by
 
 
 class Listener(Protocol):
@@ -308,7 +322,13 @@ class Listener(Protocol):
     @property
     def ledger(self) -> Ledger: ...
 
-    async def on_event(self, slot: Slot, event: ModelEvent) -> None: ...
+    def on_event(self, slot: Slot, event: ModelEvent) -> bool:
+        """False: not taken, because whoever is told is behind; it is to be taken later."""
+        ...
+
+    async def take_later(self, slot: Slot, event: ModelEvent) -> None:
+        """Waits until there is room for it."""
+        ...
 
     def on_lost(self, slot: Slot, error: ProviderError) -> None: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import trio
 from attrs import define, field
@@ -38,14 +38,23 @@ class Sound:
 
     async def play(self, pcm: bytes, hz: int) -> None:
         """PCM16 mono at `hz`, the same for the whole speech."""
+        for chunk in self.chunks(pcm, hz):
+            await self._outbox.send(chunk)
+
+    def chunks(self, pcm: bytes, hz: int) -> Iterator[AudioChunk]:
+        """What the client is to be sent of it, one or none; entered as sent when it is taken, so it must be."""
         if self._resampler is None:
             self._resampler = SpeechResampler(hz, SPEECH_HZ)
-        await self._send(self._resampler.push(pcm))
+        out = self._resampler.push(pcm)
+        if out:
+            # Counted first: what waits in the outbox has been counted whenever the speech is cut.
+            yield self._counted(out)
 
     async def finish(self, *, broken_off: bool) -> None:
         """What the resampler held back: the last 4 to 38 ms. A speech that broke off ends in a fade."""
         rest = self._rest()
-        await self._send(fade_out(rest, SPEECH_HZ) if broken_off else rest)
+        if rest:
+            await self._outbox.send(self._counted(fade_out(rest, SPEECH_HZ) if broken_off else rest))
 
     def cut(self, waiting: Sequence[AudioChunk]) -> None:
         """Ends the speech now: of what would have been heard next, `waiting` to be sent or held back, a faded piece."""
@@ -66,11 +75,6 @@ class Sound:
     def _post(self, pcm: bytes) -> None:
         if pcm:
             self._outbox.post(self._counted(pcm))
-
-    async def _send(self, pcm: bytes) -> None:
-        if pcm:
-            # Counted first: what waits in the outbox has been counted whenever the speech is cut.
-            await self._outbox.send(self._counted(pcm))
 
     def _counted(self, pcm: bytes) -> AudioChunk:
         self._playout.sent(duration_ms(pcm, SPEECH_HZ), trio.current_time())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from uuid import uuid4
 
@@ -19,11 +19,14 @@ from neko.nurseries.ports import Translate, Voice
 from neko.nurseries.slot import Slot
 from neko.nurseries.speech import SOUND_AHEAD, Sound, speak_phrases
 from neko.protocol import server as protocol
-from neko.protocol.server import Emotion, ReplyText, TurnEnd
+from neko.protocol.server import Emotion, ReplyText, ServerMessage, TurnEnd
 from neko.realtime.session import AudioDelta, Interrupt, ReplyStatus, TextDelta
 
 FEED = 15_000  # pieces of a reply that wait: 10 minutes of 40 ms, 29 MB; then a barge-in would have to wait as well
 PHRASES = 64  # of a reply that wait to be spoken: minutes of speech; then its text waits too
+
+
+Feed = tuple[trio.MemorySendChannel[TextDelta | AudioDelta], trio.MemoryReceiveChannel[TextDelta | AudioDelta]]
 
 
 @define(eq=False)
@@ -103,31 +106,59 @@ class Telling:
     on_told: Callable[[Slot], None]
     _tags: EmotionTags = field(factory=EmotionTags, init=False)
     _splitter: PhraseSplitter = field(factory=PhraseSplitter, init=False)
+    _ready: list[Phrase] = field(factory=list, init=False)  # to be spoken, after what was told of them
+    _feed: Feed = field(factory=lambda: trio.open_memory_channel[TextDelta | AudioDelta](FEED), init=False)
 
-    async def run(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta], after: trio.Event | None) -> None:
-        """Tells what `feed` brings until it ends, once the turn before is over; cancelled by `turn.scope`."""
+    async def run(self, after: trio.Event | None) -> None:
+        """Tells what its feed brings until that ends, once the turn before is over; cancelled by `turn.scope`."""
         try:
-            with self.turn.scope, feed:
+            with self.turn.scope, self._feed[1]:
                 try:
                     if after is not None:
                         await after.wait()
-                    await self._tell(feed)
+                    await self._tell()
                     await self._end()
                 finally:
-                    self._count_untold(feed)
+                    self._count_untold()
         finally:
             self.turn.over.set()
             self.on_told(self.turn.slot)
 
-    def _count_untold(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta]) -> None:
+    def feed(self, piece: TextDelta | AudioDelta) -> bool:
+        """The next piece; False, and not taken, while too much waits to be told. Raises as a closed channel does."""
+        if self._keeps_up:
+            # Told here and now: through the feed each piece would cost two more turns of the event loop.
+            for message in self._messages(piece):
+                self.outbox.post(message)
+            return True
+        try:
+            self._feed[0].send_nowait(piece)
+        except trio.WouldBlock:
+            return False
+        return True
+
+    async def feed_later(self, piece: TextDelta | AudioDelta) -> None:
+        """Waits until it is taken. Raises as a closed channel does."""
+        await self._feed[0].send(piece)
+
+    def end_feed(self) -> None:
+        """No more of it will come."""
+        self._feed[0].close()
+
+    @property
+    def _keeps_up(self) -> bool:
+        """All that came before has been told, no voice of ours has to speak it, and the client takes more."""
+        return self.voice is None and self._feed[1].statistics().tasks_waiting_receive > 0 and not self.outbox.full
+
+    def _count_untold(self) -> None:
         """The sound that has arrived and is not told."""
         with suppress(trio.WouldBlock, trio.EndOfChannel):
             while True:
-                delta = feed.receive_nowait()
+                delta = self._feed[1].receive_nowait()
                 if isinstance(delta, AudioDelta):
                     self.outbox.ledger.spoken(Spoken.CUT, len(delta.pcm), self.turn.slot.speaks_hz)
 
-    async def _tell(self, feed: trio.MemoryReceiveChannel[TextDelta | AudioDelta]) -> None:
+    async def _tell(self) -> None:
         sound = self.turn.sound = Sound(self.turn.speech_id, self.turn.id, self.outbox, self.turn.playout)
         phrases_in, phrases = trio.open_memory_channel[str](PHRASES)
         async with trio.open_nursery() as nursery:
@@ -136,35 +167,47 @@ class Telling:
                 self.turn.tts_requests, self.turn.tts_responses = phrases, queue[1]
                 nursery.start_soon(speak_phrases, self.voice, phrases, queue, sound, self.turn.playout, self.outbox)
             with phrases_in:
-                async for delta in feed:
-                    match delta:
-                        case TextDelta(text=text):
-                            await self._tell_text(self._tags.push(text), phrases_in)
-                        case AudioDelta(item_id=item_id, pcm=pcm):
-                            self.turn.item_id = item_id
-                            await sound.play(pcm, self.turn.slot.speaks_hz)
-                await self._tell_text(self._tags.flush(), phrases_in)
-                await self._speak(self._splitter.finish(), phrases_in)
+                async for piece in self._feed[1]:
+                    await self._send(self._messages(piece))
+                    await self._speak(self._ready, phrases_in)
+                await self._send(self._words(self._tags.flush()))
+                await self._speak([*self._ready, *self._splitter.finish()], phrases_in)
         await sound.finish(broken_off=self.turn.broken_off)
 
-    async def _tell_text(self, told: Told, phrases: trio.MemorySendChannel[str]) -> None:
+    async def _send(self, messages: Iterable[ServerMessage]) -> None:
+        for message in messages:
+            await self.outbox.send(message)
+
+    def _messages(self, piece: TextDelta | AudioDelta) -> Iterator[ServerMessage]:
+        """What the client is told of it, each entered where it belongs as it is taken."""
+        match piece:
+            case TextDelta(text=text):
+                yield from self._words(self._tags.push(text))
+            case AudioDelta(item_id=item_id, pcm=pcm):
+                self.turn.item_id = item_id
+                assert self.turn.sound is not None  # it is there before anything is taken from the feed
+                yield from self.turn.sound.chunks(pcm, self.turn.slot.speaks_hz)
+
+    def _words(self, told: Told) -> Iterator[ServerMessage]:
         turn = self.turn
         if told.emotions and not turn.text:
             turn.mood = told.emotions[0]
         for emotion in told.emotions:
-            await self.outbox.send(Emotion(emotion, turn.id))
+            yield Emotion(emotion, turn.id)
         if not told.text:
             return
-        await self.outbox.send(ReplyText(told.text, not turn.text, turn.id, turn.request_id))
+        yield ReplyText(told.text, not turn.text, turn.id, turn.request_id)
         turn.text += told.text
         if self.voice is None:
             turn.playout.told(told.text)  # the provider's own sound follows its words
-        await self._speak(self._splitter.push(told.text), phrases)
+        else:
+            self._ready += self._splitter.push(told.text)
 
-    async def _speak(self, ready: list[Phrase], phrases: trio.MemorySendChannel[str]) -> None:
+    async def _speak(self, ready: Sequence[Phrase], phrases: trio.MemorySendChannel[str]) -> None:
         if self.voice is not None:
             for phrase in ready:
                 await phrases.send(phrase.spoken)
+        self._ready.clear()
 
     async def _end(self) -> None:
         turn = self.turn

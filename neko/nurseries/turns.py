@@ -14,7 +14,7 @@ from neko.nurseries.inbox import Cut
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
-from neko.nurseries.turn import FEED, Telling, Translation, Turn
+from neko.nurseries.turn import Telling, Translation, Turn
 from neko.protocol.client import InputMode
 from neko.protocol.server import ServerMessage, TurnEnd, UserActivity
 from neko.realtime.session import AudioDelta, Interrupt, ReplyStatus, TextDelta
@@ -49,7 +49,7 @@ class Turns:
     _language: Callable[[], str | None]  # the person's, as far as it is known
     _on_told: Callable[[Slot], None]  # a reply of this session has been told
     _turns: list[Turn] = field(factory=list, init=False)
-    _feeds: dict[Key, trio.MemorySendChannel[TextDelta | AudioDelta]] = field(factory=dict, init=False)
+    _tellings: dict[Key, Telling] = field(factory=dict, init=False)  # those of which more may come
     _closed: deque[Key] = field(factory=lambda: deque(maxlen=CLOSED), init=False)
 
     @property
@@ -63,7 +63,7 @@ class Turns:
 
     def knows(self, slot: Slot, reply_id: str) -> bool:
         """It has been opened; its pieces either have a place to go or are late."""
-        return (slot.id, reply_id) in self._feeds or (slot.id, reply_id) in self._closed
+        return (slot.id, reply_id) in self._tellings or (slot.id, reply_id) in self._closed
 
     def open(self, reply_id: str, request_id: str | None, slot: Slot) -> None:
         """A reply begins; it is told once the turn before it is over."""
@@ -78,10 +78,10 @@ class Turns:
         # In a typed conversation the words on the screen count, whoever speaks them.
         aloud = slot.plan.mode is InputMode.AUDIO and (voice is not None or slot.session.facts.speaks_hz is not None)
         turn = Turn(reply_id, request_id, slot, aloud)
-        self._feeds[_key(turn)], feed = trio.open_memory_channel[TextDelta | AudioDelta](FEED)
         self._turns.append(turn)
         telling = Telling(turn, self._outbox, self._history, voice, self._translation(slot), self._on_told)
-        self._nursery.start_soon(telling.run, feed, after)
+        self._tellings[_key(turn)] = telling
+        self._nursery.start_soon(telling.run, after)
 
     def _translation(self, slot: Slot) -> Translation | None:
         spoken, wanted = slot.plan.snapshot.character.language, self._language()
@@ -89,25 +89,39 @@ class Turns:
             return None
         return Translation(self._ports.translate, spoken, wanted)
 
-    async def feed(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
-        """A piece of a reply; waits while the telling is behind, drops what comes after the reply's end."""
+    def feed(self, slot: Slot, piece: TextDelta | AudioDelta) -> bool:
+        """A piece of a reply. False when its telling is too far behind to take it: see `feed_later`.
+
+        What comes after the reply's end is dropped.
+        """
         key = (slot.id, piece.reply_id)
-        channel = self._feeds.get(key)
+        telling = self._tellings.get(key)
+        if telling is None:
+            self._drop(slot, piece)
+            return True
+        if isinstance(piece, TextDelta):
+            telling.turn.arrived += piece.text
         try:
-            if channel is not None:
-                self._arrived(key, piece)
-                await channel.send(piece)
-                return
+            return telling.feed(piece)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._close(key)
+            self._drop(slot, piece)
+            return True
+
+    async def feed_later(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
+        """A piece that `feed` did not take: waits until it is taken, or the reply is over."""
+        telling = self._tellings.get((slot.id, piece.reply_id))
+        try:
+            if telling is not None:
+                await telling.feed_later(piece)
+                return
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._close((slot.id, piece.reply_id))
+        self._drop(slot, piece)
+
+    def _drop(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
         if isinstance(piece, AudioDelta):
             self._outbox.ledger.spoken(Spoken.CUT, len(piece.pcm), slot.speaks_hz)
-
-    def _arrived(self, key: Key, piece: TextDelta | AudioDelta) -> None:
-        if isinstance(piece, TextDelta):
-            for turn in self._turns:
-                if _key(turn) == key:
-                    turn.arrived += piece.text
 
     def refuse(self, slot: Slot, reply_id: str) -> Cut:
         """A reply that begins while the person speaks is not told; what its model is to be told."""
@@ -181,9 +195,9 @@ class Turns:
             self._history.cut(turn.said, turn.heard(now))
 
     def _close(self, key: Key) -> None:
-        channel = self._feeds.pop(key, None)
-        if channel is not None:
-            channel.close()
+        telling = self._tellings.pop(key, None)
+        if telling is not None:
+            telling.end_feed()
             self._closed.append(key)
 
 
