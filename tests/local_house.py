@@ -17,6 +17,7 @@ from trio_websocket import WebSocketConnection, wrap_client_stream, wrap_server_
 
 from neko.local.engines import ChatMessage, EngineError, Engines, Speak
 from neko.local.server import serve_realtime
+from neko.sockets import TrioSocket
 
 CLIENT_HZ = 24_000
 PIECE = bytes(CLIENT_HZ // 10 * 2)  # 100 ms
@@ -194,7 +195,7 @@ async def _serve(stream: trio.abc.Stream, engines: Engines) -> None:
     async with trio.open_nursery() as nursery:
         request = await wrap_server_stream(nursery, stream)
         websocket = await request.accept()
-        await serve_realtime(websocket, engines)
+        await serve_realtime(TrioSocket(websocket), engines)
         await websocket.aclose()
 
 

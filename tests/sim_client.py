@@ -9,15 +9,13 @@ import orjson
 import pybase64
 import pytest
 from attrs import define, field
-from trio_websocket import ConnectionClosed
 
 from neko.realtime.dial import dial
+from neko.sockets import Socket, SocketClosed
 from neko.testing import ProviderInMemory, TagReader, tag
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-    from trio_websocket import WebSocketConnection
 
     from neko.testing import Provider
 
@@ -26,18 +24,18 @@ Event = dict[str, Any]
 
 @define(eq=False)
 class SimClient:
-    socket: WebSocketConnection
+    socket: Socket
     got: list[Event] = field(factory=list)
 
     async def send(self, event: Event) -> None:
-        await self.socket.send_message(orjson.dumps(event).decode())
+        await self.socket.send(orjson.dumps(event).decode())
 
     async def say(self, pcm: bytes) -> None:
         """In the way of OpenAI and its kin."""
         await self.send({"type": "input_audio_buffer.append", "audio": pybase64.b64encode_as_string(pcm)})
 
     async def next(self) -> Event:
-        event: Event = orjson.loads(await self.socket.get_message())
+        event: Event = orjson.loads(await self.socket.receive())
         self.got.append(event)
         return event
 
@@ -50,10 +48,10 @@ class SimClient:
 
     async def until_closed(self) -> tuple[int, str]:
         """Reads to the end; the close code and the reason."""
-        with pytest.raises(ConnectionClosed) as end:
+        with pytest.raises(SocketClosed) as end:
             await self.until(lambda _: False)
-        assert end.value.reason is not None
-        return int(end.value.reason.code), end.value.reason.reason or ""
+        assert end.value.code is not None
+        return end.value.code, end.value.reason
 
     @property
     def types(self) -> list[str]:

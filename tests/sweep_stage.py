@@ -33,6 +33,7 @@ from neko.realtime.session import (
     Tell,
     TextDelta,
 )
+from neko.sockets import TrioSocket
 from neko.telemetry import get_logger
 from neko.testing.fake_model import FakeModels, FakeModelSession, Happening
 from neko.testing.person import Person
@@ -225,6 +226,6 @@ async def _serve(nursery: trio.Nursery, stream: Any, manager: LLMSessionManager)
         websocket = await request.accept()
     if handshake.cancelled_caught:
         return
-    await serve_connection(websocket, manager, AudioFraming.BASE64)
+    await serve_connection(TrioSocket(websocket), manager, AudioFraming.BASE64)
     with trio.move_on_after(1):
         await websocket.aclose()

@@ -8,13 +8,13 @@ from typing import Any, cast
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
-from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
 
 from neko.realtime.dial import dial
 from neko.realtime.dialects.openai import OpenAiDialect
 from neko.realtime.errors import PolicyViolation, SessionLost, Unreachable
 from neko.realtime.omni_realtime import OmniRealtimeClient
 from neko.realtime.session import GoOn, Hear, ModelCommand, ReplyStarted, Say, TextDelta, UserSaid
+from neko.sockets import Socket, SocketClosed
 from neko.testing.fake_model import FakeModelSession
 from neko.testing.person import open_person
 from tests.conftest import FakeHouse
@@ -75,10 +75,10 @@ async def test_who_sends_into_a_closed_socket_learns_that_the_session_is_lost() 
     """What the close meant is for whoever reads."""
 
     class Closed:
-        async def send_message(self, _: Any) -> None:
-            raise ConnectionClosed(CloseReason(1008, "policy"))
+        async def send(self, *_: Any) -> None:
+            raise SocketClosed(1008, "policy")
 
-    client = OmniRealtimeClient(cast(WebSocketConnection, Closed()), OpenAiDialect(speaks=True))
+    client = OmniRealtimeClient(cast(Socket, Closed()), OpenAiDialect(speaks=True))
     with pytest.raises(SessionLost):
         await client.send(Hear(bytes(2)))
 

@@ -92,7 +92,7 @@ async def test_a_spoken_turn_over_a_socket() -> None:
 async def test_its_json_comes_in_binary_frames(autojump_clock: trio.testing.MockClock) -> None:
     async with simulator() as provider, talking_to(provider) as client:
         await client.send({"setup": {"model": "models/gemini-live"}})
-        assert await client.socket.get_message() == b'{"setupComplete":{}}'
+        assert await client.socket.receive() == b'{"setupComplete":{}}'
 
 
 async def test_captions_come_to_those_who_ask(autojump_clock: trio.testing.MockClock) -> None:
@@ -237,7 +237,7 @@ async def test_what_is_wrong_closes_the_socket(
 ) -> None:
     async with simulator() as provider, talking_to(provider) as client:
         for frame in frames:
-            await client.socket.send_message(frame)
+            await client.socket.send(frame)
         assert (await client.until_closed())[0] == code
 
 

@@ -12,6 +12,7 @@ import trio
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import Request, TextMessage
 
+from neko.config.model import WebSocketLibrary
 from neko.protocol.codec import MAX_FRAME
 from neko.web.house import HealthState
 from tests.web_house import UPGRADE, FakeHouse, Web, ask, echo, fake_house, open_web, told
@@ -25,9 +26,9 @@ def talk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neko.web.sockets.serve_connection", echo)
 
 
-@pytest.fixture
-def house() -> FakeHouse:
-    return fake_house(audio_frames="binary")
+@pytest.fixture(params=list(WebSocketLibrary))
+def house(request: pytest.FixtureRequest) -> FakeHouse:
+    return fake_house(audio_frames="binary", websockets=request.param)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from neko.config.errors import ConfigError, StorageError, UnknownCharacter
 from neko.config.model import Character, Configuration, Server
 from neko.conversation.history import Role, Utterance
+from neko.sockets import Socket
 from neko.telemetry.metrics import Metrics
 from neko.web.house import Health, HealthState
 from neko.web.listener import open_listeners, serve_web
@@ -88,9 +89,9 @@ class FakeHouse:
     def health(self) -> Health:
         return Health(self.state, {"local": "2 characters"})
 
-    async def serve_local(self, websocket: WebSocketConnection) -> None:
-        self.local.append(await websocket.get_message())
-        await websocket.send_message("session.created")
+    async def serve_local(self, websocket: Socket) -> None:
+        self.local.append(await websocket.receive())
+        await websocket.send("session.created")
 
 
 def fake_house(**server: Any) -> FakeHouse:
@@ -100,12 +101,12 @@ def fake_house(**server: Any) -> FakeHouse:
     return FakeHouse(FakeConfig(configuration), managers)
 
 
-async def echo(websocket: WebSocketConnection, manager: FakeManager, framing: str) -> None:
+async def echo(websocket: Socket, manager: FakeManager, framing: str) -> None:
     """Stands in for `serve_connection`: says each message back, with who says it."""
     while True:
-        message = await websocket.get_message()
+        message = await websocket.receive()
         said = message if isinstance(message, str) else f"{len(message)} bytes"
-        await websocket.send_message(f"{manager.lanlan_name} ({framing}): {said}")
+        await websocket.send(f"{manager.lanlan_name} ({framing}): {said}")
 
 
 @frozen

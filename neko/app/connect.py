@@ -16,7 +16,7 @@ from neko.app.embedded import Embedded
 from neko.app.voices import EMBEDDED_VOICE, NATIVE
 from neko.app.warm import Warm
 from neko.config.errors import ConfigError
-from neko.config.model import Provider, ProviderKind
+from neko.config.model import Provider, ProviderKind, WebSocketLibrary
 from neko.config.snapshot import Snapshot
 from neko.local.engines import ChatMessage
 from neko.local.errors import LocalError
@@ -25,6 +25,7 @@ from neko.local.warmth import WARM_WITHIN
 from neko.nurseries.ports import Voice
 from neko.protocol.client import InputMode
 from neko.realtime.chat import ChatEndpoint, open_chat
+from neko.realtime.dial import dial
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
 from neko.realtime.errors import KeyRejected, NotReady, VoiceUnavailable
@@ -49,6 +50,7 @@ class Adapters:
     voices: trio.CapacityLimiter
     local_url: str  # the embedded provider's own WebSocket
     token: str | None  # that our own door asks for
+    websockets: WebSocketLibrary
     environ: Mapping[str, str] = field(repr=False)
 
     @asynccontextmanager
@@ -63,7 +65,7 @@ class Adapters:
                 opened = self._chat(snapshot, provider, lines)
             case ProviderKind.OPENAI | ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
                 reached = reach(provider, speaks=snapshot.character.tts == NATIVE)
-                opened = _realtime(snapshot, lines, reached, self._key(provider))
+                opened = self._realtime(snapshot, lines, reached, self._key(provider))
             case _:
                 assert_never(provider.kind)
         async with opened as session:
@@ -106,13 +108,23 @@ class Adapters:
             dialect = OpenAiDialect(speaks=snapshot.character.tts == NATIVE)
             dialect.facts = evolve(dialect.facts, context_tokens=_context_tokens(snapshot), **EMBEDDED_FACTS)
             reached = Reached(dialect, self.local_url, LOCAL_MODEL)
-            async with _realtime(snapshot, lines, reached, self.token) as session:
+            async with self._realtime(snapshot, lines, reached, self.token) as session:
                 yield session
 
     @asynccontextmanager
     async def _chat(self, snapshot: Snapshot, provider: Provider, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
         endpoint = ChatEndpoint(provider.url, provider.model, self._key(provider))
         async with open_chat(endpoint) as chat, open_offline(chat, snapshot.character.prompt, lines) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _realtime(
+        self, snapshot: Snapshot, lines: Sequence[Line], reached: Reached, key: str | None
+    ) -> AsyncIterator[ModelSession]:
+        character = snapshot.character
+        setup = Setup(character.prompt, character.voice, character.language, reached.model, lines)
+        by = partial(dial, library=self.websockets)
+        async with open_realtime(reached.dialect, setup, reached.url, key, dial=by) as session:
             yield session
 
     def _key(self, provider: Provider) -> str | None:
@@ -134,16 +146,6 @@ async def _read(warm: Warm, snapshot: Snapshot, lines: Sequence[Line]) -> None:
             await warm.engines.language_model.read(prompt)
     except LocalError as error:
         raise NotReady(str(error)) from error
-
-
-@asynccontextmanager
-async def _realtime(
-    snapshot: Snapshot, lines: Sequence[Line], reached: Reached, key: str | None
-) -> AsyncIterator[ModelSession]:
-    character = snapshot.character
-    setup = Setup(character.prompt, character.voice, character.language, reached.model, lines)
-    async with open_realtime(reached.dialect, setup, reached.url, key) as session:
-        yield session
 
 
 @contextmanager

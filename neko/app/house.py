@@ -9,7 +9,6 @@ from functools import partial
 from typing import assert_never
 
 import trio
-from trio_websocket import WebSocketConnection
 
 from neko.app.connect import Adapters
 from neko.app.embedded import Broken, Embedded
@@ -24,6 +23,7 @@ from neko.local.server import serve_realtime
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 from neko.realtime.errors import NotReady
+from neko.sockets import Socket
 from neko.telemetry import get_logger
 from neko.telemetry.metrics import Metrics
 from neko.web.house import Health, HealthState
@@ -52,6 +52,7 @@ class House:
             local_url=f"{url.replace('http', 'ws', 1)}/v1/realtime",
             token=os.environ.get(server.auth_token_env) or None,
             environ=os.environ,
+            websockets=server.websockets,
         )
         self.metrics = Metrics()
         ports = Ports(adapters.connect, adapters.voice, metrics=self.metrics)
@@ -106,7 +107,7 @@ class House:
         if restart:
             log.warning("config.needs_restart", file=source, sections=restart)
 
-    async def serve_local(self, websocket: WebSocketConnection) -> None:
+    async def serve_local(self, websocket: Socket) -> None:
         """The embedded provider, to one client that speaks the Realtime protocol."""
         try:
             warm = await self.embedded.warm()

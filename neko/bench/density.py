@@ -85,6 +85,7 @@ async def _started(bench: Bench, servers: list[Server], config: str, core: int) 
 
 
 NEKO = Server("neko", (sys.executable, "-m", "neko.bench.house"))
+NEKO_WS = Server("neko-ws", (sys.executable, "-m", "neko.bench.house", "websockets"))
 
 
 def relay() -> Server:
@@ -113,7 +114,7 @@ async def quick(argv: list[str]) -> None:
     rounds = int(argv[1])
     extra = dict(each.split("=") for each in argv[2:])
     names = extra.pop("servers", "neko,relay").split(",")
-    known = {"neko": NEKO, "relay": relay()}
+    known = {"neko": NEKO, "neko-ws": NEKO_WS, "relay": relay()}
     seconds = float(extra.pop("seconds", 4))
     async with open_bench([known[n] for n in names], max(counts)) as bench:
         for _ in range(rounds):

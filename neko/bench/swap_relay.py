@@ -21,6 +21,7 @@ from neko.protocol.client import AudioFraming, InputMode, Microphone, StartSessi
 from neko.protocol.codec import SPEECH_HZ, ClientCodec, write_server
 from neko.protocol.server import AudioChunk, ServerMessage, SessionStarted, SessionSwapped, TurnEnd
 from neko.realtime.dial import dial
+from neko.sockets import Socket, SocketClosed
 
 PROVIDER_HZ = 24_000
 MODEL = "relay"
@@ -33,7 +34,7 @@ class Line:
     client: WebSocketConnection
     url: str
     nursery: trio.Nursery
-    session: WebSocketConnection | None = field(default=None, init=False)
+    session: Socket | None = field(default=None, init=False)
     _open: trio.CancelScope = field(factory=trio.CancelScope, init=False)  # as long as that one lives
     _due: bool = field(default=False, init=False)  # a swap, at the end of the turn
     _ears: SpeechResampler | None = field(default=None, init=False)
@@ -66,8 +67,8 @@ class Line:
             return
         append = {"type": "input_audio_buffer.append", "audio": pybase64.b64encode_as_string(sound)}
         # Its own task notices when it is closed, and opens another one.
-        with suppress(ConnectionClosed):
-            await session.send_message(orjson.dumps(append).decode())
+        with suppress(SocketClosed):
+            await session.send(orjson.dumps(append).decode())
 
     async def _connect_for_ever(self) -> None:
         """One session after the other: the next is dialled when the one before is closed."""
@@ -82,9 +83,9 @@ class Line:
             await self._tell(news)
             self.session = session
             # Inside, so that a break leaves in peace: the closing handshake takes one round trip.
-            with trio.CancelScope() as self._open, suppress(ConnectionClosed):
+            with trio.CancelScope() as self._open, suppress(SocketClosed):
                 while True:
-                    await self._take(orjson.loads(await session.get_message()))
+                    await self._take(orjson.loads(await session.receive()))
             self.session = None
 
     def _break(self) -> None:

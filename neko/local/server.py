@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from neko.local.conversation import Conversation
 from neko.local.engines import Engines
@@ -14,9 +13,10 @@ from neko.protocol.realtime.codec import read_client, write_server
 from neko.protocol.realtime.errors import InvalidRequest
 from neko.protocol.realtime.identity import new_id
 from neko.protocol.realtime.server import Error, ErrorDetails
+from neko.sockets import Socket, SocketClosed
 
 
-async def serve_realtime(websocket: WebSocketConnection, engines: Engines) -> None:
+async def serve_realtime(websocket: Socket, engines: Engines) -> None:
     """Converses with one client until it leaves; everything that was begun for it has ended then.
 
     The socket is the caller's to close. What a client does wrong is answered with an `error` event, what an
@@ -29,25 +29,23 @@ async def serve_realtime(websocket: WebSocketConnection, engines: Engines) -> No
         await conversation.begin()
         # Not through the nursery: a group's traceback would keep the conversation, and its detector, until the
         # garbage is collected.
-        with suppress(ConnectionClosed):
+        with suppress(SocketClosed):
             await _read(websocket, conversation, outbox)
         nursery.cancel_scope.cancel()
 
 
-async def _write(
-    websocket: WebSocketConnection, batches: trio.MemoryReceiveChannel[Batch], everything: trio.CancelScope
-) -> None:
+async def _write(websocket: Socket, batches: trio.MemoryReceiveChannel[Batch], everything: trio.CancelScope) -> None:
     """The only task that sends. A client that is gone ends `everything`."""
-    with suppress(ConnectionClosed):
+    with suppress(SocketClosed):
         async for batch in batches:
             for event in batch:
-                await websocket.send_message(write_server(event, new_id("event")))
+                await websocket.send(write_server(event, new_id("event")))
     everything.cancel()
 
 
-async def _read(websocket: WebSocketConnection, conversation: Conversation, outbox: Outbox) -> None:
+async def _read(websocket: Socket, conversation: Conversation, outbox: Outbox) -> None:
     while True:
-        frame = await websocket.get_message()
+        frame = await websocket.receive()
         event_id = None
         try:
             event = read_client(frame)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import assert_never
 
 import trio
-from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
 
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.outbox import Farewell, Goodbye, Subscription
@@ -33,6 +32,7 @@ from neko.protocol.client import (
 from neko.protocol.codec import ClientCodec, write_server
 from neko.protocol.errors import StatusCode, WireError
 from neko.protocol.server import Pong, ServerMessage, Status
+from neko.sockets import Socket, SocketClosed
 
 GOODBYE_WITHIN = 2.0  # seconds for the last words and the closing handshake
 HEARTBEAT_S = 20.0  # below the 30 to 60 s after which home routers forget a silent connection
@@ -40,7 +40,7 @@ HEARTBEAT_WITHIN = 20.0  # seconds for a pong; a phone that changes cells is awa
 NORMAL, GOING_AWAY = 1000, 1001
 
 
-async def serve_connection(websocket: WebSocketConnection, manager: LLMSessionManager, framing: AudioFraming) -> None:
+async def serve_connection(websocket: Socket, manager: LLMSessionManager, framing: AudioFraming) -> None:
     """Serves a client until it leaves, vanishes, or loses its character to another one."""
     client = manager.attach(websocket, framing)
     clean = False
@@ -54,14 +54,14 @@ async def serve_connection(websocket: WebSocketConnection, manager: LLMSessionMa
         manager.detach(client, clean=clean)
 
 
-async def _read(websocket: WebSocketConnection, client: Subscription, manager: LLMSessionManager) -> bool:
+async def _read(websocket: Socket, client: Subscription, manager: LLMSessionManager) -> bool:
     """Frames to messages until the socket closes; True when the client closed it cleanly."""
     codec = ClientCodec()
     while True:
         try:
-            frame = await websocket.get_message()
-        except ConnectionClosed as closed:
-            return _clean(closed.reason)
+            frame = await websocket.receive()
+        except SocketClosed as closed:
+            return closed.code in {NORMAL, GOING_AWAY}
         if not manager.owns(client):
             continue
         try:
@@ -74,7 +74,7 @@ async def _read(websocket: WebSocketConnection, client: Subscription, manager: L
 
 
 async def _dispatch(
-    message: ClientMessage, websocket: WebSocketConnection, client: Subscription, manager: LLMSessionManager
+    message: ClientMessage, websocket: Socket, client: Subscription, manager: LLMSessionManager
 ) -> None:
     if isinstance(message, Resume):
         await _resume(message, client, manager)
@@ -112,7 +112,7 @@ async def _resume(message: Resume, client: Subscription, manager: LLMSessionMana
         await manager.tell(Status(StatusCode.INVALID_VALUE, details))
 
 
-async def _write(websocket: WebSocketConnection, client: Subscription) -> None:
+async def _write(websocket: Socket, client: Subscription) -> None:
     """The only task that sends messages to this client; says goodbye when its place is gone."""
     try:
         while (entry := await client.receive()) is not None:
@@ -120,17 +120,16 @@ async def _write(websocket: WebSocketConnection, client: Subscription) -> None:
             await _send(websocket, message, seq, client.framing)
         with trio.move_on_after(GOODBYE_WITHIN, shield=True):
             await _say_goodbye(websocket, client)
-    except ConnectionClosed:
+    except SocketClosed:
         # The reader learns of it as well, and knows whether it was meant; it may be waiting for room to answer in.
         client.close()
 
 
-async def _send(websocket: WebSocketConnection, message: ServerMessage, seq: int, framing: AudioFraming) -> None:
-    for frame in write_server(message, seq, framing):
-        await websocket.send_message(frame)
+async def _send(websocket: Socket, message: ServerMessage, seq: int, framing: AudioFraming) -> None:
+    await websocket.send(*write_server(message, seq, framing))
 
 
-async def _say_goodbye(websocket: WebSocketConnection, client: Subscription) -> None:
+async def _say_goodbye(websocket: Socket, client: Subscription) -> None:
     match client.last_words:
         case Farewell(message, code):
             await _send(websocket, message, client.next_seq, client.framing)
@@ -143,8 +142,8 @@ async def _say_goodbye(websocket: WebSocketConnection, client: Subscription) -> 
             assert_never(client.last_words)
 
 
-async def _feel_pulse(websocket: WebSocketConnection, connection: trio.CancelScope) -> None:
-    """Ends a connection whose client does not answer; trio-websocket queues its pings with the writer's frames."""
+async def _feel_pulse(websocket: Socket, connection: trio.CancelScope) -> None:
+    """Ends a connection whose client does not answer; its pings queue with the writer's frames."""
     try:
         while True:
             await trio.sleep(HEARTBEAT_S)
@@ -152,9 +151,5 @@ async def _feel_pulse(websocket: WebSocketConnection, connection: trio.CancelSco
                 await websocket.ping()
     except trio.TooSlowError:
         connection.cancel()
-    except ConnectionClosed:
+    except SocketClosed:
         return
-
-
-def _clean(reason: CloseReason | None) -> bool:
-    return reason is not None and reason.code in {NORMAL, GOING_AWAY}

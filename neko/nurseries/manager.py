@@ -7,7 +7,6 @@ from typing import Any, assert_never
 
 import trio
 from attrs import evolve
-from trio_websocket import WebSocketConnection
 
 from neko.audio.ledger import Ledger
 from neko.config.errors import ConfigError, UnknownCharacter
@@ -26,6 +25,7 @@ from neko.protocol.client import AudioFraming, InputMode, Microphone, Picture, S
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import CharacterSwitched, ServerMessage, SessionFailed, Status
 from neko.realtime.session import ModelSession
+from neko.sockets import Socket
 from neko.telemetry.metrics import Census
 
 SERVICE_RESTART, UNKNOWN_CHARACTER = 1012, 4004
@@ -71,7 +71,7 @@ class LLMSessionManager:
             task_status.started()
 
     @property
-    def websocket(self) -> WebSocketConnection | None:
+    def websocket(self) -> Socket | None:
         """The client that owns the character now."""
         return self._reception.websocket
 
@@ -112,7 +112,7 @@ class LLMSessionManager:
         """The person's sound that no model session has been given yet."""
         return self._hosting.inbox.heard()
 
-    async def start_session(self, websocket: WebSocketConnection, new: bool, input_mode: InputMode) -> None:
+    async def start_session(self, websocket: Socket, new: bool, input_mode: InputMode) -> None:
         """Asks for a session; the answer goes to the client as soon as there is one.
 
         A start while one of the same mode is starting joins it; a running one of that mode is answered at once, one of
@@ -192,7 +192,7 @@ class LLMSessionManager:
         elif not session.promote():
             await self._end(Ending.BY_SERVER)
 
-    def cleanup(self, expected_websocket: WebSocketConnection) -> None:
+    def cleanup(self, expected_websocket: Socket) -> None:
         """Detaches the client, as one that left, if it is still that one."""
         client = self._reception.client
         if client is not None and self.websocket is expected_websocket:
@@ -214,7 +214,7 @@ class LLMSessionManager:
 
     # --- for a connection ----------------------------------------------------------------------------------------
 
-    def attach(self, websocket: WebSocketConnection, framing: AudioFraming) -> Subscription:
+    def attach(self, websocket: Socket, framing: AudioFraming) -> Subscription:
         """The character is this client's now; whoever had it before is told so and closed."""
         self._hosting.nobody_spoke()
         return self._reception.attach(websocket, framing, self._hosting.session)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 
 from attrs import define, field
-from trio_websocket import WebSocketConnection
 
 from neko.audio.ledger import Ledger
 from neko.nurseries.outbox import Farewell, Outbox, Subscription
@@ -13,6 +12,7 @@ from neko.nurseries.session import Session
 from neko.protocol.client import AudioFraming
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import Status
+from neko.sockets import Socket
 
 TAKEN_OVER = 4001
 TAKEN = Status(StatusCode.CHARACTER_SWITCHING_TERMINAL, "Another client talks to the character now.")
@@ -29,12 +29,12 @@ class Reception:
     ledger: Ledger
     outbox: Outbox = field(init=False)
     client: Subscription | None = None
-    websocket: WebSocketConnection | None = None
+    websocket: Socket | None = None
 
     def __attrs_post_init__(self) -> None:
         self.outbox = Outbox(self.ledger)
 
-    def attach(self, websocket: WebSocketConnection, framing: AudioFraming, session: Session | None) -> Subscription:
+    def attach(self, websocket: Socket, framing: AudioFraming, session: Session | None) -> Subscription:
         """The character is this client's now; whoever had it is told so and closed."""
         if self.client is not None:
             self.client.close(Farewell(TAKEN, TAKEN_OVER))

@@ -8,9 +8,14 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import trio
-from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
+from trio_websocket import ConnectionRejected, wrap_client_stream
 
+from neko.config.model import WebSocketLibrary
 from neko.realtime.errors import Unreachable, only_error, refused
+from neko.sockets.lean import lean
+from neko.sockets.sans_io_socket import shake_hands
+from neko.sockets.socket import Rejected, Socket, SocketClosed
+from neko.sockets.trio_socket import TrioSocket
 
 RECEIVE_BUFFER = 64 * 1024  # bytes; the library's 4 KiB cost a wake-up for each quarter of an audio delta
 MAX_MESSAGE = 16 * 1024 * 1024  # bytes; OpenAI's largest event is a 15 MiB append
@@ -22,7 +27,9 @@ _SAID = 300  # bytes of a refusal's body worth repeating
 
 
 @asynccontextmanager
-async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketConnection]:
+async def dial(
+    url: str, headers: Mapping[str, str], *, library: WebSocketLibrary = WebSocketLibrary.TRIO_WEBSOCKET
+) -> AsyncIterator[Socket]:
     """A connected WebSocket. Leaving says goodbye within two seconds; a cancel while dialling closes at once.
 
     Raises:
@@ -31,58 +38,82 @@ async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketC
     """
     parts = urlsplit(url)
     stream = await _connect(parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme)
-    async with upgrade(stream, parts.netloc, url, headers) as websocket:
+    async with upgrade(stream, parts.netloc, url, headers, library=library) as websocket:
         yield websocket
 
 
 @asynccontextmanager
 async def upgrade(
-    stream: trio.abc.Stream, host: str, url: str, headers: Mapping[str, str]
-) -> AsyncIterator[WebSocketConnection]:
+    stream: trio.abc.Stream,
+    host: str,
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    library: WebSocketLibrary = WebSocketLibrary.TRIO_WEBSOCKET,
+) -> AsyncIterator[Socket]:
     """What `dial` does once it is connected: a WebSocket over the stream, which is closed whatever happens.
 
     Of the URL only path and query count. Raises as `dial` does.
     """
-    resource = urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl() or "/"
-    greeting = _Greeting(stream)
     try:
         async with trio.open_nursery() as nursery:
-            websocket = await wrap_client_stream(
-                nursery,
-                greeting,  # type: ignore[arg-type]  # it says SocketStream and uses what every Stream has
-                host,
-                resource,
-                extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()],
-                message_queue_size=QUEUE,
-                max_message_size=MAX_MESSAGE,
-                receive_buffer_size=RECEIVE_BUFFER,
-            )
-            greeting.greeted = True
+            socket = await _SHAKE_HANDS[library](nursery, stream, host, url, headers)
             try:
-                yield websocket
+                yield socket
             finally:
                 cancelled = trio.current_effective_deadline() <= trio.current_time()
                 with trio.move_on_after(CANCELLED_WITHIN if cancelled else GOODBYE_WITHIN, shield=True):
-                    await websocket.aclose()
+                    await socket.aclose()
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         error = only_error(group)
-        if isinstance(error, ConnectionRejected):
-            said = (error.body or b"")[:_SAID].decode(errors="replace")
-            raise refused(error.status_code, host, said) from None
+        match error:
+            case ConnectionRejected(status_code=status, body=body) | Rejected(status=status, body=body):
+                raise refused(status, host, (body or b"")[:_SAID].decode(errors="replace")) from None
         raise error from error.__cause__
     finally:
         await trio.aclose_forcefully(stream)
 
 
-async def _connect(host: str, port: int, scheme: str) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
+async def _shake_hands_trio(
+    nursery: trio.Nursery, stream: trio.abc.Stream, host: str, url: str, headers: Mapping[str, str]
+) -> Socket:
+    resource = urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    greeting = _Greeting(stream)
+    connection = await wrap_client_stream(
+        nursery,
+        greeting,  # type: ignore[arg-type]  # it says SocketStream and uses what every Stream has
+        host,
+        resource,
+        extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()],
+        message_queue_size=QUEUE,
+        max_message_size=MAX_MESSAGE,
+        receive_buffer_size=RECEIVE_BUFFER,
+    )
+    greeting.greeted = True
+    return TrioSocket(connection)
+
+
+async def _shake_hands_sans_io(
+    _: trio.Nursery, stream: trio.abc.Stream, host: str, url: str, headers: Mapping[str, str]
+) -> Socket:
+    try:
+        return await shake_hands(stream, url, headers, max_bytes=MAX_MESSAGE)
+    except SocketClosed:
+        raise Unreachable(f"{host} hung up in the handshake") from None
+
+
+_SHAKE_HANDS = {WebSocketLibrary.TRIO_WEBSOCKET: _shake_hands_trio, WebSocketLibrary.WEBSOCKETS: _shake_hands_sans_io}
+
+
+async def _connect(host: str, port: int, scheme: str) -> trio.abc.Stream:
     try:
         if scheme == "wss":
             stream = await trio.open_ssl_over_tcp_stream(
                 host, port, https_compatible=True, ssl_context=ssl.create_default_context()
             )
             return await _shaken(stream, f"{host}:{port}")
-        return await trio.open_tcp_stream(host, port)
+        return lean(await trio.open_tcp_stream(host, port))
     except OSError as error:
         raise Unreachable(f"nobody answers at {host}:{port} ({error})") from error
 

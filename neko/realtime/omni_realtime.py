@@ -8,17 +8,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import orjson
-from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
 
 from neko.realtime.dial import dial
 from neko.realtime.dialects.base import Dialect, Setup
 from neko.realtime.errors import KeyRejected, PolicyViolation, ProviderError, SessionLost
 from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent
+from neko.sockets import Socket, SocketClosed
 from neko.telemetry import get_logger
 
 log = get_logger("realtime")
 
-Dial = Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[WebSocketConnection]]
+Dial = Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[Socket]]
 
 _SAID = 200  # characters of what a provider said that are worth repeating
 
@@ -26,7 +26,7 @@ _SAID = 200  # characters of what a provider said that are worth repeating
 class OmniRealtimeClient:
     """A connected session; made by `open_realtime`. One task sends, one task receives."""
 
-    def __init__(self, websocket: WebSocketConnection, dialect: Dialect) -> None:
+    def __init__(self, websocket: Socket, dialect: Dialect) -> None:
         self._websocket = websocket
         self._dialect = dialect
         self._read_already: deque[ModelEvent] = deque()
@@ -58,24 +58,24 @@ class OmniRealtimeClient:
     async def ping(self) -> None:
         try:
             await self._websocket.ping()
-        except ConnectionClosed as closed:
-            raise self._ended(closed.reason) from None
+        except SocketClosed as closed:
+            raise self._ended(closed) from None
 
     async def _write(self, frames: Iterable[dict[str, Any]]) -> None:
         try:
             for frame in frames:
-                await self._websocket.send_message(orjson.dumps(frame).decode())
-        except ConnectionClosed as closed:
+                await self._websocket.send(orjson.dumps(frame).decode())
+        except SocketClosed as closed:
             # Whoever reads learns what the close means, after all that came before it.
-            raise SessionLost(self._ended(closed.reason).details) from None
+            raise SessionLost(self._ended(closed).details) from None
 
     async def _read(self) -> dict[str, Any]:
         """The next frame that is a JSON object and no fatal error."""
         while True:
             try:
-                raw = await self._websocket.get_message()
-            except ConnectionClosed as closed:
-                raise self._ended(closed.reason) from None
+                raw = await self._websocket.receive()
+            except SocketClosed as closed:
+                raise self._ended(closed) from None
             frame = _object(raw)
             if frame is None:
                 log.warning("provider.garbage", size=len(raw))
@@ -85,12 +85,12 @@ class OmniRealtimeClient:
                 raise failure
             return frame
 
-    def _ended(self, reason: CloseReason | None) -> ProviderError:
-        if reason is None:
+    def _ended(self, closed: SocketClosed) -> ProviderError:
+        if closed.code is None:
             return SessionLost("the provider's connection broke")
-        said = (reason.reason or "")[:_SAID]
-        failure = self._dialect.failure({"close": {"code": int(reason.code), "reason": said}})
-        return failure or _closed(int(reason.code), said)
+        said = closed.reason[:_SAID]
+        failure = self._dialect.failure({"close": {"code": closed.code, "reason": said}})
+        return failure or _closed(closed.code, said)
 
 
 @asynccontextmanager

@@ -14,8 +14,7 @@ from neko.testing.dialects.openai import OpenAI
 from neko.testing.provider import WELL_BEHAVED, Provider
 
 if TYPE_CHECKING:
-    from trio_websocket import WebSocketConnection
-
+    from neko.sockets import Socket
     from neko.testing.behaviour import Behaviour
     from neko.testing.dialects import Dialect
 
@@ -31,7 +30,7 @@ class ProviderInMemory(Provider):
         self._nursery = nursery
 
     @asynccontextmanager
-    async def dial(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocketConnection]:
+    async def dial(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Socket]:
         """`neko.realtime.dial.dial` over another stream; of the URL only path and query count."""
         ours, theirs = trio.testing.memory_stream_pair()
         self._nursery.start_soon(self.serve, theirs)

@@ -16,6 +16,7 @@ from neko.nurseries.connection import serve_connection
 from neko.nurseries.manager import LLMSessionManager
 from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME
+from neko.sockets import TrioSocket
 
 
 @define(eq=False)
@@ -87,7 +88,7 @@ async def _serve(stream: Any, manager: LLMSessionManager, framing: AudioFraming)
     async with trio.open_nursery() as nursery:
         request = await wrap_server_stream(nursery, stream, max_message_size=MAX_FRAME)
         websocket = await request.accept()
-        await serve_connection(websocket, manager, framing)
+        await serve_connection(TrioSocket(websocket), manager, framing)
         with trio.move_on_after(1):
             await websocket.aclose()
         nursery.cancel_scope.cancel()

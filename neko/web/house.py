@@ -10,10 +10,9 @@ from attrs import Factory, frozen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from trio_websocket import WebSocketConnection
-
     from neko.config.manager import ConfigManager
     from neko.nurseries.manager import LLMSessionManager
+    from neko.sockets import Socket
     from neko.telemetry.metrics import Metrics
 
 
@@ -51,7 +50,7 @@ class House(Protocol):
         """Back to what the file says about a character. Raises as `change` does."""
 
     @property
-    def serve_local(self) -> Callable[[WebSocketConnection], Awaitable[None]]:
+    def serve_local(self) -> Callable[[Socket], Awaitable[None]]:
         """Serves the embedded provider on an accepted `/v1/realtime?model=local` socket until it ends."""
 
     def health(self) -> Health: ...

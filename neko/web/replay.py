@@ -6,6 +6,8 @@ from collections import deque
 
 import trio
 
+from neko.sockets.lean import LeanStream
+
 READ_WITHIN = 10.0  # s for one piece of an answer, at most 1 MiB of history: a poor phone line does it in eight
 
 
@@ -15,14 +17,14 @@ class Replayed(trio.abc.HalfCloseableStream):
     Hypercorn looks at `.socket` for the addresses of both ends.
     """
 
-    def __init__(self, stream: trio.SocketStream, *seen: bytes) -> None:
+    def __init__(self, stream: trio.SocketStream | LeanStream, *seen: bytes) -> None:
         self.socket = stream.socket
-        self._stream = stream
+        self.inner = stream
         self._seen = deque(chunk for chunk in seen if chunk)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         if not self._seen:
-            return await self._stream.receive_some(max_bytes)
+            return await self.inner.receive_some(max_bytes)
         await trio.lowlevel.checkpoint()
         chunk = self._seen.popleft()
         if max_bytes is not None and len(chunk) > max_bytes:
@@ -30,16 +32,16 @@ class Replayed(trio.abc.HalfCloseableStream):
         return chunk[:max_bytes]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        await self.inner.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
+        await self.inner.wait_send_all_might_not_block()
 
     async def send_eof(self) -> None:
-        await self._stream.send_eof()
+        await self.inner.send_eof()
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        await self.inner.aclose()
 
 
 class AnsweredFirst(Replayed):
@@ -49,7 +51,7 @@ class AnsweredFirst(Replayed):
     before the handshake is accepted for HTTP and loses them.
     """
 
-    def __init__(self, stream: trio.SocketStream, head: bytes, rest: bytes) -> None:
+    def __init__(self, stream: trio.SocketStream | LeanStream, head: bytes, rest: bytes) -> None:
         super().__init__(stream, rest)
         self._head: bytes | None = head
         self._answered = trio.Event()

@@ -9,16 +9,21 @@ from urllib.parse import unquote
 
 import trio
 from attrs import frozen
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from trio_websocket import wrap_server_stream
+from websockets.typing import Subprotocol
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import RejectConnection
 from wsproto.utilities import RemoteProtocolError
 
+from neko.config.model import WebSocketLibrary
 from neko.nurseries.connection import serve_connection
 from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME, write_server
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import CharacterSwitched, Status
+from neko.sockets import Socket, SocketClosed, TrioSocket
+from neko.sockets.lean import lean
+from neko.sockets.sans_io_socket import accept
 from neko.web.access import UNAUTHORIZED, Access, foreign, unauthorized
 from neko.web.house import HealthState
 from neko.web.refusal import BUSY, ErrorCode, Refusal, Refused, busy, linger, refuse
@@ -89,10 +94,10 @@ def decide(house: House, access: Access, head: Head, *, crowded: bool) -> Welcom
 
 async def serve_socket(house: House, welcome: Welcome, stream: trio.SocketStream, head: Head) -> None:
     """Accepts the socket and serves it as decided, until it ends. Closes the WebSocket, not the stream."""
-    handshake = AnsweredFirst(stream, head.raw, head.rest)
+    accept = _ACCEPT[house.config.configuration.server.websockets]
     async with trio.open_nursery() as nursery:
-        with suppress(ConnectionClosed):
-            if websocket := await _accept(nursery, welcome, handshake):
+        with suppress(SocketClosed):
+            if websocket := await accept(nursery, welcome, stream, head):
                 await _serve(house, welcome, websocket)
         # The reader of trio-websocket may wait for a client that will never speak again.
         nursery.cancel_scope.cancel()
@@ -137,25 +142,44 @@ def _for_model(model: str | None, *, known: bool, crowded: bool) -> Embedded:
     return Embedded()
 
 
-async def _accept(nursery: trio.Nursery, welcome: Welcome, stream: AnsweredFirst) -> WebSocketConnection | None:
+async def _accept_trio(nursery: trio.Nursery, welcome: Welcome, stream: trio.SocketStream, head: Head) -> Socket | None:
+    handshake = AnsweredFirst(lean(stream), head.raw, head.rest)
     with trio.move_on_after(ACCEPT_WITHIN):
         request = await wrap_server_stream(
             nursery,
-            stream,
+            handshake,
             message_queue_size=QUEUE,
             max_message_size=_largest(welcome),
             receive_buffer_size=RECEIVE_BUFFER,
         )
-        offered = isinstance(welcome, Embedded) and REALTIME_PROTOCOL in request.proposed_subprotocols
-        return await request.accept(subprotocol=REALTIME_PROTOCOL if offered else None)
+        return TrioSocket(await request.accept(subprotocol=_subprotocol(welcome, head)), handshake.inner)
     return None
+
+
+async def _accept_sans_io(_: trio.Nursery, welcome: Welcome, stream: trio.SocketStream, head: Head) -> Socket:
+    subprotocol = _subprotocol(welcome, head)
+    return await accept(
+        lean(stream),
+        head.raw + head.rest,
+        max_bytes=_largest(welcome),
+        subprotocol=Subprotocol(subprotocol) if subprotocol else None,
+    )
+
+
+_ACCEPT = {WebSocketLibrary.TRIO_WEBSOCKET: _accept_trio, WebSocketLibrary.WEBSOCKETS: _accept_sans_io}
+
+
+def _subprotocol(welcome: Welcome, head: Head) -> str | None:
+    offered = head.headers.get("sec-websocket-protocol", "").split(",")
+    speaks = isinstance(welcome, Embedded) and any(each.strip() == REALTIME_PROTOCOL for each in offered)
+    return REALTIME_PROTOCOL if speaks else None
 
 
 def _largest(welcome: Welcome) -> int:
     return MAX_APPEND if isinstance(welcome, Embedded) else MAX_FRAME
 
 
-async def _serve(house: House, welcome: Welcome, websocket: WebSocketConnection) -> None:
+async def _serve(house: House, welcome: Welcome, websocket: Socket) -> None:
     match welcome:
         case Talk(manager) if house.managers.get(manager.lanlan_name) is not manager:
             # It moved out while the handshake went on.
@@ -169,13 +193,12 @@ async def _serve(house: House, welcome: Welcome, websocket: WebSocketConnection)
             await house.serve_local(websocket)
             await _close(websocket, NORMAL)
         case Goodbye(message, code):
-            for frame in write_server(message, 1, AudioFraming.BASE64):
-                await websocket.send_message(frame)
+            await websocket.send(*write_server(message, 1, AudioFraming.BASE64))
             await _close(websocket, code)
         case _:
             assert_never(welcome)
 
 
-async def _close(websocket: WebSocketConnection, code: int) -> None:
+async def _close(websocket: Socket, code: int) -> None:
     with trio.move_on_after(GOODBYE_WITHIN):
         await websocket.aclose(code)

@@ -15,6 +15,7 @@ from neko.nurseries.connection import serve_connection
 from neko.nurseries.manager import LLMSessionManager
 from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME
+from neko.sockets import TrioSocket
 from neko.testing.person import Person
 
 
@@ -67,7 +68,7 @@ async def _serve(stream: Any, manager: LLMSessionManager) -> None:
     async with trio.open_nursery() as nursery:
         request = await wrap_server_stream(nursery, stream, max_message_size=MAX_FRAME)
         websocket = await request.accept()
-        await serve_connection(websocket, manager, AudioFraming.BASE64)
+        await serve_connection(TrioSocket(websocket), manager, AudioFraming.BASE64)
         with trio.move_on_after(1):
             await websocket.aclose()
         nursery.cancel_scope.cancel()

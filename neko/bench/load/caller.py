@@ -33,7 +33,7 @@ _STARTED = b'"session_started"'
 _FAILED = b'"session_failed"'
 
 
-class Caller(WSListener):  # type: ignore[misc]
+class Caller(WSListener):
     """One client. Times are those of the event loop's clock."""
 
     def __init__(self, number: int, work: Work, frames: MicFrames) -> None:

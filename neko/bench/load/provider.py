@@ -17,7 +17,7 @@ KNOWN_AFTER = 10  # appends: 200 ms, when a resampler has long settled on the le
 _APPEND = b"input_audio_buffer.append"
 
 
-class ProviderSession(WSListener):  # type: ignore[misc]
+class ProviderSession(WSListener):
     """One session that a server opened. `caller` is whose sound it hears, once that is known."""
 
     def __init__(self, now: Callable[[], float], callers: list[Caller], sessions: set[ProviderSession]) -> None:

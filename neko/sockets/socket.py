@@ -1,0 +1,50 @@
+"""The seam between neko and a WebSocket library: what a socket does, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class SocketClosed(Exception):
+    """Nothing more comes or goes. `code` is the one that the other side gave; None when it vanished."""
+
+    def __init__(self, code: int | None = None, reason: str = "") -> None:
+        super().__init__(f"closed with {code} {reason}".rstrip() if code else "the connection broke")
+        self.code = code
+        self.reason = reason
+
+
+class Rejected(Exception):
+    """A server refused the handshake, in HTTP."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"refused with {status}")
+        self.status = status
+        self.body = body
+
+
+class Socket(Protocol):
+    """An open WebSocket. One task sends, one task receives; any may ping or close it.
+
+    A cancel in `send` leaves half a frame behind, after which the socket can only be closed; one in `receive` loses
+    nothing.
+    """
+
+    async def send(self, *frames: str | bytes) -> None:
+        """Messages in this order, with no message of anybody else between them: text for `str`, binary for `bytes`.
+
+        Waits while the other side is slow. Raises `SocketClosed`.
+        """
+        ...
+
+    async def receive(self) -> str | bytes:
+        """The next message. Raises `SocketClosed` after the last one."""
+        ...
+
+    async def ping(self) -> None:
+        """Returns when the other side has answered: what was sent before has arrived then. Raises `SocketClosed`."""
+        ...
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Says goodbye and waits for the answer; the caller limits how long. Closing twice is fine."""
+        ...
