@@ -6,8 +6,8 @@ service between the two context aggregators.
 
 What is left at pipecat's defaults, and matters for the figures:
 
-- Speech goes out in pieces of 40 ms (`audio_out_10ms_chunks`), one every 40 ms of the clock, from a queue that has no
-  bound: a process that falls behind never drops or joins anything, its speech comes later and later.
+- Speech goes out in pieces of 40 ms (`audio_out_10ms_chunks`), one every 40 ms of the clock and none faster, from a
+  queue that has no bound: a stall of the loop that is longer than a piece delays all the rest of the reply.
 - Both resamplers are soxr at VHQ, where neko and the relay use HQ: it gives out the microphone in 15 instead of 33
   pieces per second, which are later and cost less to send. The microphone's forgets what its filter holds when no frame
   has come for 0.2 s.

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -72,7 +73,9 @@ def _answer(loop: asyncio.AbstractEventLoop, answers: dict[str, Callable[[], Any
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    # In one write, also where Python does not buffer: whoever reads may not wait for the end of a line.
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def serve(app: FastAPI) -> None:
