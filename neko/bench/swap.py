@@ -18,7 +18,6 @@ from attrs import define, evolve, field, frozen
 
 from neko.bench.errors import NothingMeasured
 from neko.bench.swap_count import Hearing
-from neko.bench.swap_pipecat import pipecat_script
 from neko.bench.swap_play import REASON_MS, Conversation, Kind, Play
 from neko.bench.swap_processes import Child, child
 from neko.bench.swap_report import NEKO, Row, row
@@ -60,11 +59,15 @@ class Lane:
 
 
 async def measure_swaps(
-    size: Size, pipecat: Path | None, *, on_row: Callable[[Row], None], on_progress: Callable[[str, int, int], None]
+    size: Size,
+    pipecat: Sequence[str] | None,
+    *,
+    on_row: Callable[[Row], None],
+    on_progress: Callable[[str, int, int], None],
 ) -> list[Row]:
     """Every kind of swap with every dial time; within a cell all servers are measured at the same time.
 
-    `pipecat` is a Python that has it, or None: then its rows are left out.
+    `pipecat` is what starts its peer, or None: then its rows are left out.
 
     Raises:
         NothingMeasured: a process did not come up, or a cell did not end.
@@ -105,7 +108,7 @@ def _for_pipecat(play: Play) -> Play:
     return evolve(play, swaps=1, turns_at_most=1, settle_s=2.0 - REASON_MS / 1000)
 
 
-async def _measure_cell(play: Play, size: Size, pipecat: Path | None) -> list[Row]:
+async def _measure_cell(play: Play, size: Size, pipecat: Sequence[str] | None) -> list[Row]:
     behaviour = {
         "silence_ms": SILENCE_MS,
         "response_ms": play.response_ms,
@@ -144,7 +147,7 @@ async def _measure_cell(play: Play, size: Size, pipecat: Path | None) -> list[Ro
 
 
 async def _lanes(
-    processes: AsyncExitStack, provider_url: str, play: Play, size: Size, pipecat: Path | None
+    processes: AsyncExitStack, provider_url: str, play: Play, size: Size, pipecat: Sequence[str] | None
 ) -> list[Lane]:
     def lane(server: str, url: str, play: Play) -> Lane:
         return Lane(server, url, play, -(-size.swaps // play.swaps))
@@ -157,9 +160,7 @@ async def _lanes(
     lanes.append(lane(RELAY, relay.url, play))
     if pipecat is not None and play.kind in {Kind.TURN, Kind.NOW}:
         way = "forced" if play.kind is Kind.NOW else "planned"
-        peer: Child = await processes.enter_async_context(
-            child("pipecat", [str(pipecat), str(pipecat_script()), provider_url, way])
-        )
+        peer: Child = await processes.enter_async_context(child("pipecat", [*pipecat, provider_url, way]))
         lanes.append(lane(PIPECAT, peer.url, _for_pipecat(play)))
     return lanes
 

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from neko.bench.errors import NothingMeasured
+from neko.bench.peers import PIPECAT_HANDOVER, command
 from neko.bench.swap import DIALS_MS, Size, measure_swaps
-from neko.bench.swap_pipecat import pipecat_python
 from neko.bench.swap_report import Quantiles, Row, as_json, missed
 from neko.cli.failures import Failure, in_one_sentence
 from neko.cli.logs import LogStyle, configure_logs
@@ -27,7 +27,6 @@ from neko.testing.tagged import BLOCK_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from neko.bench.swap_count import Fate
 
@@ -94,9 +93,9 @@ def swap(
     configure_logs(style, logging.WARNING)
     machine = _machine()
     with in_one_sentence(style), ProgressBars() as progress:
-        python = trio.run(_pipecat) if pipecat else None
+        peer = trio.run(_pipecat) if pipecat else None
         size = Size(swaps, conversations, dials_ms)
-        rows = run_until_stopped(partial(measure_swaps, on_row=_note, on_progress=progress), size, python)
+        rows = run_until_stopped(partial(measure_swaps, on_row=_note, on_progress=progress), size, peer)
     if as_json_object:
         figures = {"machine": machine, "rows": [as_json(row) for row in rows]}
         click.echo(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
@@ -108,9 +107,9 @@ def swap(
         raise Failure(f"not reached: {'; '.join(not_reached)}")
 
 
-async def _pipecat() -> Path | None:
+async def _pipecat() -> list[str] | None:
     try:
-        return await pipecat_python()
+        return await command(PIPECAT_HANDOVER)
     except NothingMeasured as reason:
         click.echo(f"without pipecat: {reason}", err=True)
         return None
