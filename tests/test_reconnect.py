@@ -94,6 +94,27 @@ async def test_resume_brings_what_was_missed_once_and_speech_at_its_sample(
         assert house.model.got[-1] == Say("go on")
 
 
+async def test_what_has_arrived_is_kept_for_a_second_of_speech_and_not_for_ever(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    """The client has answered the pings behind it: nothing of it can be missing."""
+    async with house.client() as first:
+        token = (await started(house, first))["resume_token"]
+        house.model.say(ReplyStarted("r1"), *(AudioDelta("r1", "i1", TENTH) for _ in range(100)))
+        await wait_all_tasks_blocked()
+        chunks = first.of("audio_chunk")
+        await first.vanish()
+    async with house.client() as second:
+        await second.send("resume", token=token, last_seq=chunks[-8]["seq"])
+        await wait_all_tasks_blocked()
+        assert [frame["seq"] for frame in second.of("audio_chunk")] == [frame["seq"] for frame in chunks[-7:]]
+        await second.vanish()
+    async with house.client() as third:
+        await third.send("resume", token=token, last_seq=chunks[50]["seq"])
+        await wait_all_tasks_blocked()
+        assert third.codes() == ["INVALID_VALUE"]
+
+
 @pytest.mark.parametrize(("token", "last_seq"), [("wrong", 1), (None, 99), (None, -5)])
 async def test_a_resume_that_cannot_be_is_a_fresh_connection(
     house: FakeHouse, autojump_clock: MockClock, token: str | None, last_seq: int

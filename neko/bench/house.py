@@ -10,6 +10,7 @@ import trio
 from attrs import evolve
 
 from neko.app import open_house
+from neko.app.collector import calm_collector
 from neko.bench.lateness import tell_lateness
 from neko.config.manager import ConfigManager
 from neko.config.model import WebSocketLibrary
@@ -24,6 +25,7 @@ if __name__ == "__main__":
         config = ConfigManager(read, OverrideStore.in_folder(path.parent))
         async with open_house(config, host="127.0.0.1", port=0, on_progress=lambda *_: None) as house:
             await house.ready()
+            calm_collector()
             await tell_lateness(house.url.replace("http://", "ws://"))
 
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))

@@ -12,6 +12,7 @@ import click
 import trio
 
 from neko.app import House, NotReady, open_house
+from neko.app.collector import calm_collector
 from neko.cli.configuration import find_source, load_configuration
 from neko.cli.failures import in_one_sentence
 from neko.cli.logs import LogStyle, configure_logs
@@ -114,4 +115,5 @@ async def _attend(house: House, *, open_page: bool) -> None:
         if open_page:
             # Some browsers are text browsers that stay until they are left; the drain does not wait for them.
             await trio.to_thread.run_sync(webbrowser.open, house.url, abandon_on_cancel=True)
+    calm_collector()
     await trio.sleep_forever()

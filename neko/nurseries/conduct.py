@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from math import inf
 from typing import Protocol, assert_never
 
 import trio
@@ -91,7 +90,9 @@ class Conduct:
 
     async def _next(self) -> Input | None:
         """What comes next; None when a swap can wait no longer for the end of a turn."""
-        with trio.move_on_at(self._due.by if self._due else inf):
+        if self._due is None:
+            return await self._inbox.receive()
+        with trio.move_on_at(self._due.by):
             return await self._inbox.receive()
         return None
 

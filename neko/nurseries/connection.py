@@ -47,7 +47,7 @@ async def serve_connection(websocket: Socket, manager: LLMSessionManager, framin
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_write, websocket, client)
-            nursery.start_soon(_feel_pulse, websocket, nursery.cancel_scope)
+            nursery.start_soon(_feel_pulse, websocket, client, nursery.cancel_scope)
             clean = await _read(websocket, client, manager)
             nursery.cancel_scope.cancel()
     finally:
@@ -80,6 +80,9 @@ async def _dispatch(
         await _resume(message, client, manager)
         return
     manager.admit(client)
+    if isinstance(message, Microphone) and message.language is None:
+        manager.hear(message)  # fifty times a second
+        return
     if message.language is not None and not isinstance(message, SwapSession):
         manager.language = message.language
     match message:
@@ -118,6 +121,7 @@ async def _write(websocket: Socket, client: Subscription) -> None:
         while (entry := await client.receive()) is not None:
             seq, message = entry
             await _send(websocket, message, seq, client.framing)
+            client.sent(message)
         with trio.move_on_after(GOODBYE_WITHIN, shield=True):
             await _say_goodbye(websocket, client)
     except SocketClosed:
@@ -142,13 +146,19 @@ async def _say_goodbye(websocket: Socket, client: Subscription) -> None:
             assert_never(client.last_words)
 
 
-async def _feel_pulse(websocket: Socket, connection: trio.CancelScope) -> None:
-    """Ends a connection whose client does not answer; its pings queue with the writer's frames."""
+async def _feel_pulse(websocket: Socket, client: Subscription, connection: trio.CancelScope) -> None:
+    """Ends a connection whose client does not answer; its pings queue with the writer's frames.
+
+    What was on the line before a ping that is answered has arrived.
+    """
     try:
         while True:
-            await trio.sleep(HEARTBEAT_S)
+            with trio.move_on_after(HEARTBEAT_S):
+                await client.much_left()
+            arrived = client.asking()
             with trio.fail_after(HEARTBEAT_WITHIN):
                 await websocket.ping()
+            arrived()
     except trio.TooSlowError:
         connection.cancel()
     except SocketClosed:

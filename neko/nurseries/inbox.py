@@ -9,6 +9,7 @@ import trio
 from attrs import define, field, frozen
 
 from neko.audio.ledger import FLICKS_PER_S, Heard, Ledger, bytes_in, flicks
+from neko.audio.pcm import bytes_for
 from neko.conversation.renewal import Reason
 from neko.nurseries.slot import Slot
 from neko.nurseries.waiting import Waiting
@@ -31,6 +32,10 @@ class MicBlock:
     first_at: float
     last_at: float = 0.0
     _pcm: bytearray = field(factory=bytearray, repr=False)
+    _worth: int = field(init=False)  # bytes of a message
+
+    def __attrs_post_init__(self) -> None:
+        self._worth = bytes_for(JOINED_S * 1000, self.sample_rate)
 
     def add(self, pcm: bytes, now: float) -> None:
         self.last_at = now
@@ -39,7 +44,7 @@ class MicBlock:
     @property
     def joined(self) -> bool:
         """It is worth a message."""
-        return self.flicks >= JOINED_S * FLICKS_PER_S
+        return len(self._pcm) >= self._worth
 
     def drop(self, size: int) -> None:
         """So many bytes of its oldest sound."""
@@ -134,7 +139,8 @@ class Inbox:
         last.add(sound.pcm, now)
         if self._ready(now):
             self._waiting.wake()
-        self._make_room()
+        if len(self._waiting.items) > 1 or last.joined:
+            self._make_room()
 
     def offer(self, message: TypedText | Picture) -> bool:
         """False, and not taken, while too much waits already. Of pictures only the youngest waits: older are stale."""

@@ -140,13 +140,17 @@ class LLMSessionManager:
         """The person's sound, words or picture, in order; what comes before a session waits for it."""
         match message:
             case Microphone():
-                self._hosting.inbox.hear(message, trio.current_time())
-                self._tell_deaf()
+                self.hear(message)
             case TypedText() | Picture():
                 if not self._hosting.inbox.offer(message):
                     await self.tell(Status(StatusCode.SERVER_BUSY, FULL_DETAILS))
             case _:
                 assert_never(message)
+
+    def hear(self, sound: Microphone) -> None:
+        """The person's sound, as `stream_data`."""
+        self._hosting.inbox.hear(sound, trio.current_time())
+        self._tell_deaf()
 
     async def swap_session(self, wish: SwapSession) -> None:
         """Has another model session take the place of the running one, until the session ends."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 import trio
 from attrs import define, field, frozen
@@ -14,7 +16,13 @@ from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import AudioChunk, Emotion, Pong, ReplyText, ServerMessage, Translation, TurnEnd
 
 BACKLOG = 256  # messages; 10 s of 40 ms chunks for a slow client, then it holds the reply back; nothing is dropped
-REPLAY_BYTES = 8 * 1024 * 1024  # kept for a client that comes back: 87 s of speech, more than any reply here
+# Kept for a client that comes back: 87 s of speech, what a client that has fallen silent can miss before it is given up
+# and while it is waited for.
+REPLAY_BYTES = 8 * 1024 * 1024
+# Of what has arrived at a client so much is kept all the same: its library may have answered for a program that had not
+# read it yet, and then lost the connection. A second of speech.
+ARRIVED_BYTES = 96 * 1024
+PING_BYTES = 64 * 1024  # between two questions whether it arrives: 0.7 s of speech; each costs two small frames
 REMEMBERED = 16  # interrupted turns; of older ones nobody is left who could still send
 MESSAGE_BYTES = 256  # what a message without sound counts for in that
 
@@ -57,6 +65,7 @@ class Outbox:
         self._seq = 0
         self._sent: deque[tuple[int, ServerMessage]] = deque()
         self._sent_bytes = 0
+        self._arrived_seq = 0
 
     def post(self, message: ServerMessage | Goodbye) -> None:
         """For what happens once: never waits, so that deciding it and telling it are one step."""
@@ -136,6 +145,16 @@ class Outbox:
             self._sent_bytes -= _size(self._sent.popleft()[1])
         return self._seq
 
+    def arrived(self, seq: int) -> None:
+        """The client has everything up to this number: all but the last of it need not be kept."""
+        if seq <= self._arrived_seq:
+            return
+        self._arrived_seq = seq
+        # Numbers have no gaps, so that the place of one is known.
+        kept_bytes = sum(_size(message) for number, message in self._sent if number > seq)
+        while self._sent and self._sent_bytes - kept_bytes > ARRIVED_BYTES:
+            self._sent_bytes -= _size(self._sent.popleft()[1])
+
     def missed(self, after: int) -> deque[tuple[int, ServerMessage]] | None:
         """Everything that left after number `after`; None when part of it is no longer known, or was never sent."""
         oldest = self._sent[0][0] if self._sent else self._seq + 1
@@ -156,6 +175,10 @@ class Subscription:
     framing: AudioFraming  # how this client takes speech
     last_words: Farewell | Goodbye | None = None
     gone: trio.Event = field(factory=trio.Event)  # its connection is over
+    _leaving: tuple[Outbox, int] | None = None  # the message that was received last
+    _left: tuple[Outbox, int] | None = None  # the last one that is on the line, with all before it
+    _worth_a_ping: trio.Event = field(factory=trio.Event)
+    _left_bytes: int = 0  # since the last ping
     _missed: deque[tuple[int, ServerMessage]] = field(factory=deque)
     begun: bool = False
     _closed: bool = False
@@ -190,16 +213,40 @@ class Subscription:
         """The next message and its number; None when this connection is to say its last words."""
         while not self._closed:
             if self.begun and self._missed:
-                return self._missed.popleft()
+                seq, missed = self._missed.popleft()
+                self._leaving = self.outbox, seq
+                return seq, missed
             message = self.outbox.take() if self.begun else None
             if isinstance(message, Goodbye):
                 self.last_words = message
                 return None
             if message is not None:
                 # No checkpoint since it was taken: what is numbered is sent, or known to be missing.
-                return self.outbox.number(message), message
+                seq = self.outbox.number(message)
+                self._leaving = self.outbox, seq
+                return seq, message
             await self.outbox.change()
         return None
+
+    def sent(self, message: ServerMessage) -> None:
+        """The one that was received last is on the line."""
+        self._left = self._leaving
+        self._left_bytes += _size(message)
+        if self._left_bytes >= PING_BYTES:
+            self._worth_a_ping.set()
+
+    async def much_left(self) -> None:
+        """Returns when so much is on its way that the client should be asked whether it arrives."""
+        await self._worth_a_ping.wait()
+
+    def asking(self) -> Callable[[], None]:
+        """The client is asked now; to be called when it has answered."""
+        self._left_bytes = 0
+        self._worth_a_ping = trio.Event()
+        if self._left is None:
+            return lambda: None
+        outbox, seq = self._left
+        return partial(outbox.arrived, seq)
 
     def close(self, farewell: Farewell | None = None) -> None:
         """Ends the place: its connection says `farewell` and closes."""

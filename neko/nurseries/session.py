@@ -44,6 +44,9 @@ from neko.telemetry.metrics import SwapMetrics
 log = get_logger("session")
 
 START_WITHIN = 9.0  # seconds; N.E.K.O. clients give up when session_started does not come within 10
+TOUCHED_EVERY_S = (
+    1.0  # each delta of a reply is a sign of life, and a deadline costs to move; idleness counts in minutes
+)
 LATE_DETAILS = f"The model was not ready within {START_WITHIN:.0f} s; try again in a moment."
 
 
@@ -82,6 +85,7 @@ class Session:
     _asked_at: float = field(factory=trio.current_time, init=False)
     _models: Models | None = field(default=None, init=False)
     _idle: trio.CancelScope = field(factory=trio.CancelScope, init=False)
+    _touched_at: float = field(default=-inf, init=False)  # when its deadline was put off last
 
     @property
     def mode(self) -> InputMode:
@@ -134,11 +138,13 @@ class Session:
 
     def touch(self) -> None:
         """The conversation is not idle."""
-        limit = self._policy.idle_end_s
         now = trio.current_time()
-        self._idle.deadline = now + limit if limit else inf
         if self._succession is not None:
             self._succession.touched_at = now
+        if now - self._touched_at >= TOUCHED_EVERY_S:
+            self._touched_at = now
+            limit = self._policy.idle_end_s
+            self._idle.deadline = now + limit if limit else inf
 
     async def run(self, on_over: Callable[[], None]) -> None:
         """Starts, lives until it is ended, and calls `on_over`. A prepared model session may outlive that for a while.

@@ -18,7 +18,7 @@ class Waiting(Generic[T]):
 
     def __init__(self) -> None:
         self.items: deque[T] = deque()
-        self._changed = trio.Event()
+        self._waiters = trio.lowlevel.ParkingLot()
 
     def put(self, item: T) -> None:
         self.items.append(item)
@@ -32,9 +32,8 @@ class Waiting(Generic[T]):
 
     def wake(self) -> None:
         """Has everybody who waits look again."""
-        self._changed.set()
-        self._changed = trio.Event()
+        self._waiters.unpark_all()
 
     async def change(self) -> None:
         """Until something comes, goes, or is over."""
-        await self._changed.wait()
+        await self._waiters.park()

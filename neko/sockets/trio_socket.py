@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
@@ -19,12 +18,13 @@ class TrioSocket:
         self._stream = stream if isinstance(stream, LeanStream) else None
 
     async def send(self, *frames: str | bytes) -> None:
-        *before, last = frames
-        with _plainly():
-            for frame in before:
+        try:
+            for frame in frames[:-1]:
                 with self._holding():
                     await self._connection.send_message(frame)
-            await self._connection.send_message(last)
+            await self._connection.send_message(frames[-1])
+        except ConnectionClosed as closed:
+            raise _closed(closed) from None
 
     async def receive(self) -> str | bytes:
         try:
@@ -34,22 +34,16 @@ class TrioSocket:
         return message
 
     async def ping(self) -> None:
-        with _plainly():
+        try:
             await self._connection.ping()
+        except ConnectionClosed as closed:
+            raise _closed(closed) from None
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         await self._connection.aclose(code, reason or None)
 
     def _holding(self) -> AbstractContextManager[None]:
         return self._stream.holding() if self._stream else nullcontext()
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    try:
-        yield
-    except ConnectionClosed as closed:
-        raise _closed(closed) from None
 
 
 def _closed(closed: ConnectionClosed) -> SocketClosed:

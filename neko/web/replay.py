@@ -55,17 +55,21 @@ class AnsweredFirst(Replayed):
         super().__init__(stream, rest)
         self._head: bytes | None = head
         self._answered = trio.Event()
+        self._passes = False  # all that was read before has been given
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if self._passes:
+            return await self.inner.receive_some(max_bytes)
         if self._head is not None:
             await trio.lowlevel.checkpoint()
             head, self._head = self._head, None
             return head
         await self._answered.wait()
+        self._passes = not self._seen
         return await super().receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await super().send_all(data)
+        await self.inner.send_all(data)
         self._answered.set()
 
 
