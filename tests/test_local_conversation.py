@@ -433,6 +433,20 @@ async def test_confirmed_when_warm(autojump_clock: MockClock) -> None:
     assert cast.model.prompts == [[{"role": "system", "content": "You are Yui."}]]
 
 
+async def test_an_answer_is_read_before_the_next_question(autojump_clock: MockClock) -> None:
+    cast = Cast()
+    cast.model.reads_ahead = True
+    async with conversation(cast) as client:
+        await client.configure(instructions="You are Yui.", audio=MANUAL)
+        await client.write("user", "hi")
+        await client.send("response.create")
+        await client.until("response.done")
+        await trio.testing.wait_all_tasks_blocked()
+    asked, read = cast.model.prompts[-2:]
+    answer = "".join(cast.model.reply_pieces)
+    assert read == [*asked, {"role": "assistant", "content": answer}]
+
+
 async def test_confirmed_in_time_though_cold(autojump_clock: MockClock) -> None:
     cast = Cast()
     cast.model.piece_s = 100.0
