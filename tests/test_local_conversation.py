@@ -86,7 +86,7 @@ async def test_the_answer_is_begun_on_suspicion_and_told_when_certain(autojump_c
         assert cast.model.at_work == 1
         await client.until("response.output_audio.delta")
         sounded = trio.current_time()
-    assert 0.1 < stopped - begun[-1] < 0.25
+    assert 0.2 < stopped - begun[-1] < 0.35
     # Recognition 0.1 s, the first phrase 0.1 s, the voice 0.01 s: all of it but the last had been done by then.
     assert sounded - stopped < 0.05
 
@@ -106,8 +106,8 @@ async def test_a_person_who_goes_on_has_said_one_thing(autojump_clock: MockClock
     assert client.types.count("input_audio_buffer.committed") == 1
     assert client.types.count("response.created") == 1
     first, whole = (len(pcm) / 32 for pcm in cast.recogniser.heard)
-    assert 800 <= first <= 900
-    assert 1700 <= whole <= 1800
+    assert 700 <= first <= 800
+    assert 1600 <= whole <= 1700
     assert len(cast.model.prompts) <= 2
 
 
