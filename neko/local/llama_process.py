@@ -29,7 +29,7 @@ WARNINGS_ONLY = 2  # of llama.cpp's verbosity levels; information would hold the
 #                    both cores free    one of them busy
 #   libgomp's own          34                3,000          who spins keeps off its core the one that it waits for
 #   2,000                  35                   95
-#   1,000                  34                   75
+#   1,000              34 to 37                75          free: taken from its neighbours, it was not quiet then
 #   300                    37                   67
 #   "passive", none        51                   56          a core that slept wakes up late
 SPIN_ROUNDS = 1_000
