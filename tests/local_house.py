@@ -54,6 +54,7 @@ class ScriptedModel:
     reply_pieces: list[str] = field(factory=lambda: ["Hi, ", "how are ", "you today? ", "I am well."])
     piece_s: float = 0.1
     fails_after: int | None = None
+    reads_ahead: bool = False
     prompts: list[list[ChatMessage]] = field(factory=list)
     at_work: int = 0
 

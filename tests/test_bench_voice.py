@@ -129,7 +129,7 @@ async def test_a_turn_without_speech_is_nothing_to_measure() -> None:
     assert error is not None
 
 
-REACHED = Figures(10, 1.5, 3.0, 0.0, 9.0, 0.2, 0.1, 4.0, 20.0, 10, 20, 86.0, 200)
+REACHED = Figures(10, 1.3, 3.0, 0.0, 9.0, 0.2, 0.1, 4.0, 20.0, 10, 20, 86.0, 200)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ async def test_the_answer_is_begun_on_suspicion_and_told_when_certain(autojump_c
         assert cast.model.at_work == 1
         await client.until("response.output_audio.delta")
         sounded = trio.current_time()
-    assert 0.1 < stopped - begun[-1] < 0.25
+    assert 0.2 < stopped - begun[-1] < 0.35
     # Recognition 0.1 s, the first phrase 0.1 s, the voice 0.01 s: all of it but the last had been done by then.
     assert sounded - stopped < 0.05
 
@@ -106,8 +106,8 @@ async def test_a_person_who_goes_on_has_said_one_thing(autojump_clock: MockClock
     assert client.types.count("input_audio_buffer.committed") == 1
     assert client.types.count("response.created") == 1
     first, whole = (len(pcm) / 32 for pcm in cast.recogniser.heard)
-    assert 800 <= first <= 900
-    assert 1700 <= whole <= 1800
+    assert 700 <= first <= 800
+    assert 1600 <= whole <= 1700
     assert len(cast.model.prompts) <= 2
 
 
@@ -431,6 +431,20 @@ async def test_confirmed_when_warm(autojump_clock: MockClock) -> None:
         await client.configure(audio=MANUAL)
         assert trio.current_time() - begun == pytest.approx(2.0)
     assert cast.model.prompts == [[{"role": "system", "content": "You are Yui."}]]
+
+
+async def test_an_answer_is_read_before_the_next_question(autojump_clock: MockClock) -> None:
+    cast = Cast()
+    cast.model.reads_ahead = True
+    async with conversation(cast) as client:
+        await client.configure(instructions="You are Yui.", audio=MANUAL)
+        await client.write("user", "hi")
+        await client.send("response.create")
+        await client.until("response.done")
+        await trio.testing.wait_all_tasks_blocked()
+    asked, read = cast.model.prompts[-2:]
+    answer = "".join(cast.model.reply_pieces)
+    assert read == [*asked, {"role": "assistant", "content": answer}]
 
 
 async def test_confirmed_in_time_though_cold(autojump_clock: MockClock) -> None:

@@ -61,10 +61,21 @@ async def test_the_next_session_of_a_conversation_has_nothing_to_read(autojump_c
     with house.take() as current, house.take() as pending:
         await current.read([YUI])
         await ask(current, YUI, HELLO)
+        await current.read([YUI, HELLO, HI])
         begun = trio.current_time()
         await pending.read([YUI, HELLO, HI])
         assert trio.current_time() == begun
-    assert chat.asked == [(0, "You are Yui."), (0, "Hello!")]
+    assert chat.asked == [(0, "You are Yui."), (0, "Hello!"), (0, "")]
+
+
+async def test_an_answer_is_read_with_all_that_stands_before_the_next_words(autojump_clock: MockClock) -> None:
+    chat = FakeChat()
+    with places(chat).take() as seat:
+        await ask(seat, YUI, HELLO)
+        await seat.read([YUI, HELLO, HI])
+        await seat.read([YUI, HELLO, HI])
+        await ask(seat, YUI, HELLO, HI, HELLO)
+    assert chat.asked == [(0, "Hello!"), (0, ""), (0, "Hello!")]
 
 
 async def test_another_personality_is_read_elsewhere(autojump_clock: MockClock) -> None:

@@ -44,7 +44,7 @@ async def open_engines(
     """Warm engines, which begin to read `prompt`; everything they started ends with the context.
 
     Raises:
-        LocalError: a model is missing, is not what it should be, or does not run here.
+        LocalError: in a group; a model is missing, is not what it should be, or does not run here.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # some engines would ask a hub for what is installed
     if provider.model == SCRIPTED:
@@ -53,18 +53,20 @@ async def open_engines(
         yield Warm(engines, ScriptedModel(), voice)
         return
     voice = get_tts_worker("embedded")
-    async with AsyncExitStack() as stack:
-        senses = await _load_senses(voice, on_progress)
+    async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
+        # The model loads in a process of its own, in as much time as everything else needs here.
+        loaded, senses_loaded = trio.open_memory_channel[Senses](1)
+        nursery.start_soon(_load_senses, voice, on_progress, loaded)
         endpoint = await _language_model(provider, stack, on_progress)
         chat = await stack.enter_async_context(open_chat(endpoint))
-        model = LocalLanguageModel(chat)
-        engines = Engines(senses.detectors, senses.recogniser, model, _speaker(voice, voices))
         places = None if provider.url else Places(chat)
-        async with trio.open_nursery() as nursery:
-            if places is not None and prompt:
-                nursery.start_soon(places.read, prompt)
-            yield Warm(engines, chat, voice, places)
-            nursery.cancel_scope.cancel()
+        if places is not None and prompt:
+            nursery.start_soon(places.read, prompt)
+        with senses_loaded:
+            senses = await senses_loaded.receive()
+        engines = Engines(senses.detectors, senses.recogniser, LocalLanguageModel(chat), _speaker(voice, voices))
+        yield Warm(engines, chat, voice, places)
+        nursery.cancel_scope.cancel()
 
 
 def _speaker(worker: TtsWorker, voices: trio.CapacityLimiter) -> Callable[[str], Speak]:
@@ -85,13 +87,14 @@ class Senses:
     recogniser: WhisperRecogniser
 
 
-async def _load_senses(voice: TtsWorker, on_progress: Progress) -> Senses:
+async def _load_senses(voice: TtsWorker, on_progress: Progress, loaded: trio.MemorySendChannel[Senses]) -> None:
     whisper = await prepare(WHISPER_TINY_EN, lambda done, total: on_progress(WHISPER_TINY_EN.name, done, total))
     recogniser = await trio.to_thread.run_sync(WhisperRecogniser.load, whisper.parent)
     detectors = await trio.to_thread.run_sync(SileroDetectors.load)
     await trio.to_thread.run_sync(recogniser.warm)
     await trio.to_thread.run_sync(warm, voice.open_voice("default"))
-    return Senses(detectors, recogniser)
+    with loaded:
+        loaded.send_nowait(Senses(detectors, recogniser))
 
 
 async def _language_model(provider: Provider, stack: AsyncExitStack, on_progress: Progress) -> ChatEndpoint:

@@ -20,13 +20,19 @@ log = get_logger("embedded")
 
 Messages = tuple[ChatMessage, ...]
 
+NO_WORDS = ChatMessage(role="user", content="")
+
 # Seconds. A session that takes over is told the rest a moment before the one that it replaces gives up the place.
 LEAVES_WITHIN = 0.5
 
 
 @define(eq=False)
 class Place:
-    """One slot. `prompt` is what it holds, or will when it is `read`: the last one, and the answer to that."""
+    """One slot. `prompt` is what it holds, or will when it is `read`: the last one, and the answer to that.
+
+    An answer is read once more, in the background: a model may write words in other tokens than it reads them in, and
+    then the next question would wait for all of the answer to be read (0.3 s for a short one).
+    """
 
     slot: int
     prompt: Messages = ()
@@ -156,7 +162,8 @@ class Seat:
         finally:
             if place.used_by is self:
                 answer = ChatMessage(role="assistant", content="".join(said))
-                place.take(self, (*messages, answer), read=bool(said))
+                # Not read: a model may write in other tokens than those in which it reads the same words.
+                place.take(self, (*messages, answer), read=False)
 
     def leave(self) -> None:
         if self._place is not None:
@@ -166,7 +173,7 @@ class Seat:
     async def _read(self, place: Place, messages: Messages) -> None:
         with self._places.reading():
             place.take(self, messages, read=False)
-            async with self._places.at(place).reply(messages) as pieces:
+            async with self._places.at(place).reply(_before_words(messages)) as pieces:
                 await anext(pieces, None)  # the first word shows that all of it was read
             place.read = True
 
@@ -200,6 +207,11 @@ def _common(one: Messages, other: Messages) -> int:
     """Tokens that both begin with."""
     same = takewhile(lambda pair: _same(*pair), zip(one, other, strict=False))
     return sum(tokens(message["content"]) for message, _ in same)
+
+
+def _before_words(messages: Messages) -> Messages:
+    """With the marks that stand before what the person will say: their answer waits for their own words alone."""
+    return (*messages, NO_WORDS) if messages and messages[-1]["role"] == "assistant" else messages
 
 
 def _same(one: ChatMessage, other: ChatMessage) -> bool:

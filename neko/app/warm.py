@@ -44,6 +44,10 @@ class LocalLanguageModel:
 
     chat: Seat | ChatModel
 
+    @property
+    def reads_ahead(self) -> bool:
+        return isinstance(self.chat, Seat)
+
     @asynccontextmanager
     async def reply(self, messages: Sequence[ChatMessage]) -> AsyncIterator[AsyncIterator[str]]:
         with _as_engine_error():

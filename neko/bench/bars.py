@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neko.bench.startup import Startup
 
 # On two cores without a GPU, with the 1.5B model.
-MEDIAN_S = 1.6
+MEDIAN_S = 1.4
 WORST_S = 3.5
 READY_S = 10.0
 WORD_ERRORS = 0.10

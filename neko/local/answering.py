@@ -70,6 +70,8 @@ class Answering:
         if telling.begun or turn.utterance is None:
             cut_by = turn.cut_by if turn.speaking.cancelled_caught else None
             await telling.end(cut_by, sum(message_tokens(message["content"]) for message in prompt))
+        if self._engines.language_model.reads_ahead:
+            self._warmth.refresh()
 
     async def _perform(
         self, turn: Turn, prompt: list[ChatMessage], response: Response, telling: Telling, broken: Broke | None

@@ -10,7 +10,9 @@ from neko.local.engines import DETECTOR_FRAME, HEARING_HZ
 FRAME_MS = DETECTOR_FRAME / HEARING_HZ * 1000
 FRAMES_TO_START = 3  # 96 ms in a row: a click fills one frame, and makes the detector ring for one more
 FRAMES_TO_RESUME = 2  # somebody who was just speaking needs less proof, but still more than a click
-SUSPECT_AFTER_MS = 200  # a shorter pause is one inside a sentence
+# A suspicion costs 0.1 s of recognition, which is thrown away when the person goes on; a right one, later, would cost
+# them a wait. Shorter than this are the closures of consonants.
+SUSPECT_AFTER_MS = 128
 HYSTERESIS = 0.15  # silero's own iterator lets a voice fall so far below the threshold before it counts as gone
 
 

@@ -46,6 +46,11 @@ class Recogniser(Protocol):
 
 
 class LanguageModel(Protocol):
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether what was said is to be read while nobody asks; elsewhere that might cost the user money."""
+        ...
+
     def reply(self, messages: Sequence[ChatMessage]) -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """The pieces of the model's next message, as generated. Leaving the context stops the generation.
 

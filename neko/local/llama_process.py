@@ -24,9 +24,17 @@ BATCH = 64  # tokens read between two looks at whether the asker has gone; large
 NO_PROMPT_CACHE = 0  # MiB; the owner names the slot, and the library looks there only when nobody does
 MAX_THREADS = 8  # generation waits for memory, not for cores, beyond that
 WARNINGS_ONLY = 2  # of llama.cpp's verbosity levels; information would hold the words of the conversation
-# Read by the libraries when they are loaded. Nothing is fetched at run time. A thread that waits for another one
-# sleeps: one that spins keeps others off its core, and where anything else runs a word takes seconds.
-ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive"}
+# Rounds that a thread of libgomp's spins for the other one before it sleeps; both wait for each other many times in
+# each word. ms per word of the 1.5B model on two cores (2026-11):
+#                    both cores free    one of them busy
+#   libgomp's own          34                3,000          who spins keeps off its core the one that it waits for
+#   2,000                  35                   95
+#   1,000              34 to 37                75          free: taken from its neighbours, it was not quiet then
+#   300                    37                   67
+#   "passive", none        51                   56          a core that slept wakes up late
+SPIN_ROUNDS = 1_000
+# Read by the libraries when they are loaded. Nothing is fetched at run time.
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "GOMP_SPINCOUNT": str(SPIN_ROUNDS)}
 
 
 @frozen

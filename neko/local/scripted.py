@@ -42,6 +42,8 @@ class ScriptedRecogniser:
 class ScriptedModel:
     """Answers the n-th user message with its n-th reply, word by word, whatever was said."""
 
+    reads_ahead = False
+
     def __init__(self, replies: Sequence[str] = REPLIES) -> None:
         self._replies = replies
 
