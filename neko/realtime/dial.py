@@ -11,6 +11,7 @@ import trio
 from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_stream
 
 from neko.realtime.errors import Unreachable, only_error, refused
+from neko.realtime.trust import for_websockets
 
 RECEIVE_BUFFER = 64 * 1024  # bytes; the library's 4 KiB cost a wake-up for each quarter of an audio delta
 MAX_MESSAGE = 16 * 1024 * 1024  # bytes; OpenAI's largest event is a 15 MiB append
@@ -79,7 +80,7 @@ async def _connect(host: str, port: int, scheme: str) -> trio.SocketStream | tri
     try:
         if scheme == "wss":
             stream = await trio.open_ssl_over_tcp_stream(
-                host, port, https_compatible=True, ssl_context=ssl.create_default_context()
+                host, port, https_compatible=True, ssl_context=await for_websockets()
             )
             return await _shaken(stream, f"{host}:{port}")
         return await trio.open_tcp_stream(host, port)
