@@ -16,7 +16,7 @@ from neko.cli.configuration import find_source, load_configuration
 from neko.cli.failures import in_one_sentence
 from neko.cli.logs import LogStyle, configure_logs
 from neko.cli.options import config_option, log_option
-from neko.cli.process import STOPPING
+from neko.cli.process import STOPPING, keep_what_is_there
 from neko.cli.progress import ProgressBars
 from neko.config.model import AudioFrames
 from neko.telemetry import get_logger
@@ -73,6 +73,7 @@ def serve(
             open_page=open_page,
             source=find_source(config_file, frames),
         )
+        keep_what_is_there()
         trio.run(serving, config)
 
 
