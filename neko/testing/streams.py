@@ -6,6 +6,7 @@ of many frames that is half of all that Trio does.
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
@@ -25,6 +26,8 @@ class Receiving(trio.abc.ReceiveStream):
         self._news: trio.Event | None = None  # while somebody reads
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        if max_bytes is not None and index(max_bytes) < 1:
+            raise ValueError("at least one byte")
         if self._news is not None:
             raise trio.BusyResourceError("another task is reading from this stream")
         if self._closed:
@@ -96,6 +99,8 @@ class Sending(trio.abc.SendStream):
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.checkpoint()
+        if self._closed:
+            raise trio.ClosedResourceError("this stream was closed")
 
     async def aclose(self) -> None:
         self.close()
