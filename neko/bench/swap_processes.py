@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import trio
 
 from neko.bench.errors import NothingMeasured
+from neko.bench.pinned import pinned
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
 
 READY_WITHIN_S = 60.0  # a cold start of Python with everything that a peer imports, on a busy machine
 _READY = re.compile(rb"ready: talk at (\S+)")
@@ -63,8 +64,10 @@ class Child:
 
 
 @asynccontextmanager
-async def child(name: str, command: Sequence[str]) -> AsyncIterator[Child]:
-    """The running process, ready; leaving the context terminates it, and kills it when that does not help in 5 s.
+async def child(name: str, command: Sequence[str], cores: Collection[int] = ()) -> AsyncIterator[Child]:
+    """The running process, ready, on these cores alone if any are named.
+
+    Leaving the context terminates it, and kills it when that does not help in 5 s.
 
     Raises:
         NothingMeasured: it did not come up.
@@ -73,7 +76,7 @@ async def child(name: str, command: Sequence[str]) -> AsyncIterator[Child]:
     with TemporaryFile() as log:
         run = partial(
             trio.run_process,
-            list(command),
+            pinned(command, cores),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -9,6 +9,7 @@ from attrs import asdict, frozen
 
 from neko.bench.swap_count import Fate, arrived, shared, spoken
 from neko.bench.swap_play import Kind
+from neko.bench.swap_seam import DELTA_MS, departures, seam
 from neko.client.microphone import FRAME_MS
 from neko.testing import TagReader
 from neko.testing.tagged import BLOCK_MS
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from neko.bench.swap_play import Conversation, Play, Turn
 
 NEKO = "neko"
-CHUNK_MS = 40.0  # of speech in one event of the provider
 NOISE_MS = 10.0  # half a microphone frame: utterances begin and end with a frame, and the frames of no two runs align
 CLIENT_HZ = 48_000
 
@@ -55,7 +55,9 @@ class Row:
     person_lost_ms: Quantiles  # in each turn with a swap
     speech: Fate  # blocks of replies, on their way to the client; of a turn that was not answered, none
     unanswered: int
-    seam_ms: Quantiles  # longest silence within the reply that a swap fell into or that followed it
+    seam_ms: Quantiles  # longest silence that the server put into the reply that a swap fell into or that followed it
+    heard_ms: Quantiles  # the longest silence in it as the client heard it
+    provider_ms: Quantiles  # what of that the provider was late with at the source
     swapped_ms: Quantiles  # from the reason to neko.session_swapped
     answer_after_swap_ms: Quantiles  # from the end of the utterance to the first speech
     answer_ms: Quantiles  # the same without a swap since the answer before
@@ -77,6 +79,8 @@ def row(server: str, play: Play, conversations: Sequence[Conversation], hearings
     turns = [turn for conversation in conversations for turn in conversation.turns]
     fates = {turn.said: arrived(turn.said, _utterances(turn.said, mine)) for turn in turns}
     swapped = [turn for turn in turns if turn.after_swap]
+    departed = departures(mine, play.response_ms // BLOCK_MS)
+    seams = [seam(turn.chunks, departed) for turn in turns if turn.chunks and (turn.after_swap or turn.swapped)]
     twice = sum(shared(turn.said, mine) for turn in turns) * BLOCK_MS
     return Row(
         kind=play.kind,
@@ -88,7 +92,9 @@ def row(server: str, play: Play, conversations: Sequence[Conversation], hearings
         person_lost_ms=Quantiles.of(fates[turn.said].lost * BLOCK_MS for turn in swapped),
         speech=sum((_heard(turn, play) for turn in turns if turn.chunks), Fate()),
         unanswered=sum(1 for turn in turns if not turn.chunks),
-        seam_ms=Quantiles.of(turn.stall_ms for turn in turns if turn.chunks and (turn.after_swap or turn.swapped)),
+        seam_ms=Quantiles.of(each.server_ms for each in seams),
+        heard_ms=Quantiles.of(each.heard_ms for each in seams),
+        provider_ms=Quantiles.of(each.provider_ms for each in seams),
         swapped_ms=Quantiles.of(wait for conversation in conversations for wait in conversation.waits_ms),
         answer_after_swap_ms=Quantiles.of(_waits(swapped)),
         answer_ms=Quantiles.of(_waits(turn for turn in turns if not turn.after_swap)),
@@ -122,7 +128,7 @@ def _missed(each: Row) -> Iterator[str]:
         yield f"{each.broken} conversations broken off"
     if each.left_open:
         yield f"{each.left_open} sessions left open"
-    if (each.seam_ms.p99 or 0) > CHUNK_MS:
+    if (each.seam_ms.p99 or 0) > DELTA_MS:
         yield f"seam of {each.seam_ms.p99} ms{_excuse(each)}"
     if each.kind is Kind.TURN and (each.added_ms or 0) > NOISE_MS:
         yield f"a planned swap adds {each.added_ms} ms to the next answer{_excuse(each)}"
