@@ -123,8 +123,10 @@ class TagReader:
         size = self._shape.samples
         found: list[int] = []
         while len(self._sound) >= self._start + size:
-            run = self._read()
-            if run:
+            if self._silent():
+                # A block may have begun in the last of this silence: its fade-in starts below the floor.
+                self._go_on(self._start + size - self._shape.guard)
+            elif run := self._read():
                 found += run
                 self._go_on(self._start + len(run) * size)
             elif not self._resync():
@@ -142,6 +144,12 @@ class TagReader:
         kept = min(at, 2 * self._shape.guard)
         self._sound, self._start = self._sound[at - kept :], kept
 
+    def _silent(self) -> bool:
+        """Whether there is no tag where the next block is expected, which a microphone that is on all the time makes
+        the common case."""
+        expected = self._sound[self._start : self._start + self._shape.samples]
+        return bool(expected.max() < _FLOOR and expected.min() > -_FLOOR)
+
     def _read(self) -> list[int]:
         """The blocks that follow each other without a gap from where the next one is expected."""
         size = self._shape.samples
@@ -153,10 +161,6 @@ class TagReader:
     def _resync(self) -> bool:
         """Moves on to where a block may begin; False when that takes more sound."""
         size, start = self._shape.samples, self._start
-        if np.abs(self._sound[start : start + size].astype(np.int32)).max() < _FLOOR:
-            # A block may have begun in the last of this silence: its fade-in starts below the floor.
-            self._go_on(start + size - self._shape.guard)
-            return True
         if len(self._sound) < start + 2 * size:
             return False
         found = self._next_start()
