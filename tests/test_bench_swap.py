@@ -148,6 +148,10 @@ REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, 
             evolve(REACHED, seam_ms=Quantiles(4, 5.0, 41.0), late_p99_ms=50.0),
             ["seam of 41.0 ms (the client's own loop was 50.0 ms late)"],
         ),
+        (
+            evolve(REACHED, seam_ms=Quantiles(4, 5.0, 41.0), kept_waiting=0.2),
+            ["seam of 41.0 ms (others had the server's core for 20% of the time)"],
+        ),
         (evolve(REACHED, swaps=0), ["nothing was swapped"]),
         (
             evolve(REACHED, answer_after_swap_ms=Quantiles(4, 20.0, 30.0)),

@@ -55,10 +55,12 @@ class Lane:
     """The conversations with one server, a round of several at a time."""
 
     server: str
-    url: str
+    process: Child
     play: Play
     left: int  # conversations that have not begun
     late_s: list[float] = field(factory=list)  # the client's loop, in this lane's rounds
+    lasted_s: float = 0.0  # its rounds
+    kept_waiting_s: float = 0.0  # in them: the server could have run, and others had its core
     done: list[Conversation] = field(factory=list)
     broken: int = 0  # conversations that the server broke off
 
@@ -139,34 +141,35 @@ async def _measure_cell(play: Play, size: Size, pipecat: Path | None, cores: Cor
         provider.tell("record")
         hearings = [_hearing(each) for each in orjson.loads(await provider.line())]
     return [
-        evolve(row(lane.server, lane.play, lane.done, hearings), late_p99_ms=_late_p99_ms(lane), broken=lane.broken)
+        evolve(
+            row(lane.server, lane.play, lane.done, hearings),
+            broken=lane.broken,
+            late_p99_ms=round(float(np.percentile(lane.late_s, 99)) * 1000, 1),
+            kept_waiting=round(lane.kept_waiting_s / lane.lasted_s, 3),
+        )
         for lane in lanes
     ]
-
-
-def _late_p99_ms(lane: Lane) -> float:
-    return round(float(np.percentile(lane.late_s, 99)) * 1000, 1)
 
 
 async def _lanes(
     processes: AsyncExitStack, provider_url: str, play: Play, size: Size, pipecat: Path | None, cores: Cores
 ) -> list[Lane]:
-    def lane(server: str, url: str, play: Play) -> Lane:
-        return Lane(server, url, play, -(-size.swaps // play.swaps))
+    def lane(server: str, process: Child, play: Play) -> Lane:
+        return Lane(server, process, play, -(-size.swaps // play.swaps))
 
     config = processes.enter_context(_configuration(provider_url, size.conversations))
     serve = [*_module("neko.cli"), "serve", "--port", "0", "--config", str(config)]
     house = await processes.enter_async_context(child("neko", serve, cores.server))
-    lanes = [lane(NEKO, house.url, play)]
+    lanes = [lane(NEKO, house, play)]
     bare = [*_module("neko.bench.swap_relay"), provider_url]
     relay = await processes.enter_async_context(child("the relay", bare, cores.server))
-    lanes.append(lane(RELAY, relay.url, play))
+    lanes.append(lane(RELAY, relay, play))
     if pipecat is not None and play.kind in {Kind.TURN, Kind.NOW}:
         way = "forced" if play.kind is Kind.NOW else "planned"
         peer: Child = await processes.enter_async_context(
             child("pipecat", [str(pipecat), str(pipecat_script()), provider_url, way], cores.server)
         )
-        lanes.append(lane(PIPECAT, peer.url, _for_pipecat(play)))
+        lanes.append(lane(PIPECAT, peer, _for_pipecat(play)))
     return lanes
 
 
@@ -174,8 +177,11 @@ async def _play_round(lane: Lane, places: int, take: Callable[[int], range], ups
     """As many conversations at the same time as there are places, as long as some are left."""
     several = min(places, lane.left)
     lane.left -= several
+    begun, waited_s = trio.current_time(), lane.process.kept_waiting_s
     with _no_collection():
         await _play_at_once(lane, several, take, upset)
+    lane.lasted_s += trio.current_time() - begun
+    lane.kept_waiting_s += lane.process.kept_waiting_s - waited_s
 
 
 @contextmanager
@@ -201,7 +207,7 @@ async def _play_at_once(lane: Lane, several: int, take: Callable[[int], range], 
 async def _talk(lane: Lane, place: int, take: Callable[[int], range], upset: Callable[[int], None]) -> None:
     await trio.sleep(place * STAGGER_S)
     try:
-        async with connect(lane.url, f"C{place}") as client:
+        async with connect(lane.process.url, f"C{place}") as client:
             conversation = Conversation(client, lane.play, take, upset)
             lane.done.append(conversation)
             await conversation.run()

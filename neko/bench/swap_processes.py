@@ -7,6 +7,7 @@ import re
 import subprocess
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -51,6 +52,15 @@ class Child:
             self._rest += data
         line, self._rest = self._rest.split(b"\n", 1)
         return line
+
+    @property
+    def kept_waiting_s(self) -> float:
+        """How long it could have run and others had its core, since it was started; 0 where nobody counts that."""
+        try:
+            # proc(5) of Linux: time on the processor, time waiting for it, in nanoseconds, and how often.
+            return int(Path(f"/proc/{self._process.pid}/schedstat").read_text("ascii").split()[1]) / 1e9
+        except OSError:
+            return 0.0
 
     def _last_words(self) -> str:
         self._log.seek(0)

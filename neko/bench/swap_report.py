@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from neko.bench.swap_play import Conversation, Play, Turn
 
 NEKO = "neko"
+KEPT_WAITING = 0.05  # on a core of its own a server waits for the kernel alone, a hundredth of the time
 NOISE_MS = 10.0  # half a microphone frame: utterances begin and end with a frame, and the frames of no two runs align
 CLIENT_HZ = 48_000
 
@@ -65,6 +66,7 @@ class Row:
     left_open: int  # sessions without a client, when all clients had left
     broken: int = 0  # conversations that the server broke off
     late_p99_ms: float = 0.0  # of the client\'s own loop: above a frame, the machine was too busy for these times
+    kept_waiting: float = 0.0  # share of the time in which others had the core that the server could have used
 
     @property
     def added_ms(self) -> float | None:
@@ -135,8 +137,12 @@ def _missed(each: Row) -> Iterator[str]:
 
 
 def _excuse(each: Row) -> str:
-    # Two processes on one machine are late together; this one saw it.
-    return f" (the client's own loop was {each.late_p99_ms} ms late)" if each.late_p99_ms > FRAME_MS else ""
+    # No excuse that counts: the bar is missed. But a machine that does other work is a reason to measure again.
+    if each.late_p99_ms > FRAME_MS:
+        return f" (the client's own loop was {each.late_p99_ms} ms late)"
+    if each.kept_waiting > KEPT_WAITING:
+        return f" (others had the server's core for {each.kept_waiting:.0%} of the time)"
+    return ""
 
 
 def _utterances(said: range, hearings: Iterable[Hearing]) -> list[tuple[int, ...]]:

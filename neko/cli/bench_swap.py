@@ -49,6 +49,7 @@ HEADINGS = (
     "answer without",
     "left open",
     "late",
+    "kept waiting",
 )
 COLUMNS = 160  # of a table that goes into a file or a pipe, where rich would make do with 80
 
@@ -100,8 +101,10 @@ def swap(
     The longest silence is told three times. "heard": what a client hears that plays each piece as it comes. "provider
     late": what it would hear of what left the provider, were there no server between; the provider notes when it has
     written each event. "seam": what the server put in, which the bar is about: the silence, had each event left the
-    provider on time and taken as long on its way as it did. "late" is how late the client's own loop woke (p99): above
-    20 ms the machine was too busy for the times to mean anything.
+    provider on time and taken as long on its way as it did.
+
+    "late" is how late the client's own loop woke (p99), "kept waiting" for how much of the time others had the core
+    that the server could have used (Linux): above 20 ms or 5 % the machine does other work, and the times mean little.
 
     Exit status 0 when neko's rows reach every bar, 1 otherwise.
     """
@@ -177,6 +180,7 @@ def _cells(row: Row) -> list[str]:
         _times(row.answer_ms),
         str(row.left_open),
         f"{row.late_p99_ms:.0f}",
+        f"{row.kept_waiting:.1%}",
     ]
 
 
