@@ -11,7 +11,7 @@ default:
 # All tests, the slow ones with real models and real processes included, then conversations by chance
 test *ARGS:
     python -m pytest -q {{ARGS}}
-    {{ if ARGS == "" { "just swap-fuzz 1200" } else { "" } }}
+    {{ if ARGS == "" { "just swap-fuzz 10000" } else { "" } }}
 
 # Only what takes milliseconds
 quick *ARGS:
@@ -36,6 +36,6 @@ bench-voice SPEECH="tests/speech":
     neko bench voice --speech {{SPEECH}}
 
 # Whole conversations by chance, on two cores: at least so many in all, counted as they end
-swap-fuzz SCRIPTS="100000":
-    seq 0 3 | NEKO_SCRIPTS={{SCRIPTS}} xargs -P2 -I% python -m pytest -q -s "tests/test_swap_fuzz.py::test_by_chance[%]" \
-    | awk '{ print; fflush() } / conversations played to their end$/ { played += $3 } /^[0-9]+ failed/ { failed = 1 } END { print played + 0 " conversations in all"; exit failed || played < {{SCRIPTS}} }'
+swap-fuzz CONVERSATIONS="100000":
+    seq 0 3 | NEKO_CONVERSATIONS={{CONVERSATIONS}} xargs -P2 -I% python -m pytest -q -s "tests/test_swap_fuzz.py::test_by_chance[%]" \
+    | awk '{ print; fflush() } / conversations played to their end$/ { played += $3 } /^[0-9]+ failed/ { failed = 1 } END { print played + 0 " conversations in all"; exit failed || played < {{CONVERSATIONS}} }'

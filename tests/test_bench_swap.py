@@ -10,8 +10,9 @@ import pytest
 from attrs import evolve
 
 from neko.bench.swap_count import Fate, Hearing, arrived, committed, shared, spoken
-from neko.bench.swap_play import Kind, Turn
+from neko.bench.swap_play import Kind
 from neko.bench.swap_report import Quantiles, Row, missed
+from neko.bench.swap_seam import Departed, departures, seam
 from neko.testing import silence, tag
 
 HZ = 24_000
@@ -77,14 +78,56 @@ def test_what_a_session_did_not_answer_is_owed_to_another() -> None:
     assert arrived(SAID, (*old.used, *new.used)) == Fate()
 
 
-def test_a_silence_within_a_reply_is_its_longest_stall() -> None:
-    forty = bytes(2 * 48 * 40)
-    turn = Turn(SAID, 0.0, chunks=[(1.0, forty), (1.01, forty), (1.1, forty), (1.14, forty)])
-    assert turn.stall_ms == pytest.approx(20)
+def spoke(*left_at: float, reply_blocks: int = 12) -> dict[int, Departed]:
+    """A session that said block 0 and following, four of them at each of these moments."""
+    blocks = tuple(range(4 * len(left_at)))
+    times = tuple(at for at in left_at for _ in range(4))
+    return departures([Hearing("neko", True, (), (), 0, blocks, times)], reply_blocks)
+
+
+def came(*at: float) -> list[tuple[float, bytes]]:
+    """Four blocks at each of these moments."""
+    return [(when, tag(4 * place, 4, 48_000)) for place, when in enumerate(at)]
+
+
+@pytest.mark.parametrize(
+    ("left_at", "came_at", "seams"),
+    [
+        # All in time, 5 ms on their way.
+        ((0.0, 0.04, 0.08), (0.005, 0.045, 0.085), (0, 0, 0)),
+        # The server keeps the second for 50 ms.
+        ((0.0, 0.04, 0.08), (0.0, 0.09, 0.09), (50, 0, 50)),
+        # The provider does.
+        ((0.0, 0.09, 0.09), (0.0, 0.09, 0.09), (50, 50, 0)),
+        # The provider is late with the second, the server with the third: neither hides the other.
+        ((0.0, 0.09, 0.09), (0.0, 0.09, 0.19), (60, 50, 100)),
+        # What came early at the server is no excuse for later.
+        ((0.0, 0.04, 0.08), (0.03, 0.04, 0.14), (30, 0, 30)),
+    ],
+)
+def test_a_seam_is_the_silence_that_the_server_put_in(
+    left_at: tuple[float, ...], came_at: tuple[float, ...], seams: tuple[float, ...]
+) -> None:
+    got = seam(came(*came_at), spoke(*left_at))
+    assert (got.heard_ms, got.provider_ms, got.server_ms) == pytest.approx(seams)
+
+
+def test_a_delta_that_a_resampler_cut_in_two_is_as_late_as_it_left() -> None:
+    pcm = tag(0, 8, 48_000)
+    first, second, rest = pcm[: 96 * 35], pcm[96 * 35 : 96 * 69], pcm[96 * 69 :]
+    late = seam([(0.0, first), (0.1, second), (0.1, rest)], spoke(0.0, 0.1))
+    assert (late.heard_ms, late.provider_ms, late.server_ms) == pytest.approx((65, 60, 5))
+
+
+def test_each_reply_of_a_session_is_due_from_its_own_beginning() -> None:
+    departed = spoke(0.0, 0.04, 0.08, 5.0, 5.07, 5.08)
+    again = [(5.0, tag(12, 4, 48_000)), (5.07, tag(16, 4, 48_000)), (5.1, tag(20, 4, 48_000))]
+    late = seam(again, departed)
+    assert (late.heard_ms, late.provider_ms, late.server_ms) == pytest.approx((30, 30, 20))
 
 
 NONE, FAST = Quantiles(0, None, None), Quantiles(4, 5.0, 9.0)
-REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, FAST, FAST, 0.0, 0)
+REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, FAST, FAST, FAST, FAST, 0.0, 0)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +147,10 @@ REACHED = Row(Kind.TURN, 50, "neko", 4, 8, Fate(), FAST, Fate(), 0, FAST, FAST, 
         (
             evolve(REACHED, seam_ms=Quantiles(4, 5.0, 41.0), late_p99_ms=50.0),
             ["seam of 41.0 ms (the client's own loop was 50.0 ms late)"],
+        ),
+        (
+            evolve(REACHED, seam_ms=Quantiles(4, 5.0, 41.0), kept_waiting=0.2),
+            ["seam of 41.0 ms (others had the server's core for 20% of the time)"],
         ),
         (evolve(REACHED, swaps=0), ["nothing was swapped"]),
         (

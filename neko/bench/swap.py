@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import AsyncExitStack, contextmanager
@@ -17,10 +18,12 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from neko.bench.errors import NothingMeasured
+from neko.bench.pinned import Cores, pin_this_thread, share_cores
 from neko.bench.swap_count import Hearing
 from neko.bench.swap_play import REASON_MS, Conversation, Kind, Play
 from neko.bench.swap_processes import Child, child
 from neko.bench.swap_report import NEKO, Row, row
+from neko.bench.swap_seam import DELTA_MS
 from neko.client import ClientError, connect
 from neko.client.microphone import FRAME_S
 from neko.telemetry.loop import sample_loop_delay
@@ -48,12 +51,15 @@ class Size:
 
 @define
 class Lane:
-    """The conversations with one server, several at a time."""
+    """The conversations with one server, a round of several at a time."""
 
     server: str
-    url: str
+    process: Child
     play: Play
     left: int  # conversations that have not begun
+    late_s: list[float] = field(factory=list)  # the client's loop, in this lane's rounds
+    lasted_s: float = 0.0  # its rounds
+    kept_waiting_s: float = 0.0  # in them: the server could have run, and others had its core
     done: list[Conversation] = field(factory=list)
     broken: int = 0  # conversations that the server broke off
 
@@ -65,7 +71,7 @@ async def measure_swaps(
     on_row: Callable[[Row], None],
     on_progress: Callable[[str, int, int], None],
 ) -> list[Row]:
-    """Every kind of swap with every dial time; within a cell all servers are measured at the same time.
+    """Every kind of swap with every dial time; within a cell the servers take turns, a round of conversations each.
 
     `pipecat` is what starts its peer, or None: then its rows are left out.
 
@@ -73,11 +79,13 @@ async def measure_swaps(
         NothingMeasured: a process did not come up, or a cell did not end.
     """
     rows: list[Row] = []
+    cores = share_cores()
+    pin_this_thread(cores.load)
     cells = list(product(Kind, size.dials_ms))
     for number, (kind, dial_ms) in enumerate(cells):
         on_progress("swaps", number, len(cells))
         with trio.move_on_after(CELL_WITHIN_S) as patience:
-            cell = await _measure_cell(script(kind, dial_ms), size, pipecat)
+            cell = await _measure_cell(script(kind, dial_ms), size, pipecat, cores)
         if patience.cancelled_caught:
             raise NothingMeasured(f"{kind}, dial {dial_ms} ms: not done in {CELL_WITHIN_S:.0f} s")
         for each in cell:
@@ -108,19 +116,19 @@ def _for_pipecat(play: Play) -> Play:
     return evolve(play, swaps=1, turns_at_most=1, settle_s=2.0 - REASON_MS / 1000)
 
 
-async def _measure_cell(play: Play, size: Size, pipecat: Sequence[str] | None) -> list[Row]:
+async def _measure_cell(play: Play, size: Size, pipecat: Sequence[str] | None, cores: Cores) -> list[Row]:
     behaviour = {
         "silence_ms": SILENCE_MS,
         "response_ms": play.response_ms,
         "paced": True,
+        "delta_ms": DELTA_MS,
         "handshake_delay_s": play.dial_ms / 1000,
     }
     async with AsyncExitStack() as processes:
-        provider = await processes.enter_async_context(
-            child("the provider", [*_module("neko.bench.swap_provider"), orjson.dumps(behaviour).decode()])
-        )
+        command = [*_module("neko.bench.swap_provider"), orjson.dumps(behaviour).decode()]
+        provider = await processes.enter_async_context(child("the provider", command, cores.load))
         numbers = count()
-        lanes = await _lanes(processes, provider.url, play, size, pipecat)
+        lanes = await _lanes(processes, provider.url, play, size, pipecat, cores)
         blocks = play.utterance_ms // 10
 
         def take(many: int) -> range:
@@ -130,52 +138,88 @@ async def _measure_cell(play: Play, size: Size, pipecat: Sequence[str] | None) -
         def upset(block: int) -> None:
             provider.tell(f"drop {block}")
 
-        late_s: list[float] = []
-        async with trio.open_nursery() as sampling:
-            sampling.start_soon(partial(sample_loop_delay, FRAME_S, into=late_s))
-            async with trio.open_nursery() as nursery:
-                for place, (lane, _) in enumerate(product(lanes, range(size.conversations))):
-                    nursery.start_soon(_talk, lane, place, take, upset)
-            sampling.cancel_scope.cancel()
+        while any(lane.left for lane in lanes):
+            for lane in lanes:
+                await _play_round(lane, size.conversations, take, upset)
         provider.tell("record")
         hearings = [_hearing(each) for each in orjson.loads(await provider.line())]
-    late_p99_ms = round(float(np.percentile(late_s, 99)) * 1000, 1)
     return [
-        evolve(row(lane.server, lane.play, lane.done, hearings), late_p99_ms=late_p99_ms, broken=lane.broken)
+        evolve(
+            row(lane.server, lane.play, lane.done, hearings),
+            broken=lane.broken,
+            late_p99_ms=round(float(np.percentile(lane.late_s, 99)) * 1000, 1),
+            kept_waiting=round(lane.kept_waiting_s / lane.lasted_s, 3),
+        )
         for lane in lanes
     ]
 
 
 async def _lanes(
-    processes: AsyncExitStack, provider_url: str, play: Play, size: Size, pipecat: Sequence[str] | None
+    processes: AsyncExitStack,
+    provider_url: str,
+    play: Play,
+    size: Size,
+    pipecat: Sequence[str] | None,
+    cores: Cores,
 ) -> list[Lane]:
-    def lane(server: str, url: str, play: Play) -> Lane:
-        return Lane(server, url, play, -(-size.swaps // play.swaps))
+    def lane(server: str, process: Child, play: Play) -> Lane:
+        return Lane(server, process, play, -(-size.swaps // play.swaps))
 
     config = processes.enter_context(_configuration(provider_url, size.conversations))
     serve = [*_module("neko.cli"), "serve", "--port", "0", "--config", str(config)]
-    house = await processes.enter_async_context(child("neko", serve))
-    lanes = [lane(NEKO, house.url, play)]
-    relay = await processes.enter_async_context(child("the relay", [*_module("neko.bench.swap_relay"), provider_url]))
-    lanes.append(lane(RELAY, relay.url, play))
+    house = await processes.enter_async_context(child("neko", serve, cores.server))
+    lanes = [lane(NEKO, house, play)]
+    bare = [*_module("neko.bench.swap_relay"), provider_url]
+    relay = await processes.enter_async_context(child("the relay", bare, cores.server))
+    lanes.append(lane(RELAY, relay, play))
     if pipecat is not None and play.kind in {Kind.TURN, Kind.NOW}:
         way = "forced" if play.kind is Kind.NOW else "planned"
-        peer: Child = await processes.enter_async_context(child("pipecat", [*pipecat, provider_url, way]))
-        lanes.append(lane(PIPECAT, peer.url, _for_pipecat(play)))
+        theirs = [*pipecat, provider_url, way]
+        peer: Child = await processes.enter_async_context(child("pipecat", theirs, cores.server))
+        lanes.append(lane(PIPECAT, peer, _for_pipecat(play)))
     return lanes
+
+
+async def _play_round(lane: Lane, places: int, take: Callable[[int], range], upset: Callable[[int], None]) -> None:
+    """As many conversations at the same time as there are places, as long as some are left."""
+    several = min(places, lane.left)
+    lane.left -= several
+    begun, waited_s = trio.current_time(), lane.process.kept_waiting_s
+    with _no_collection():
+        await _play_at_once(lane, several, take, upset)
+    lane.lasted_s += trio.current_time() - begun
+    lane.kept_waiting_s += lane.process.kept_waiting_s - waited_s
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """The client's own garbage is looked for before: what holds up the client would count as the server's silence."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def _play_at_once(lane: Lane, several: int, take: Callable[[int], range], upset: Callable[[int], None]) -> None:
+    async with trio.open_nursery() as sampling:
+        sampling.start_soon(partial(sample_loop_delay, FRAME_S, into=lane.late_s))
+        async with trio.open_nursery() as nursery:
+            for place in range(several):
+                nursery.start_soon(_talk, lane, place, take, upset)
+        sampling.cancel_scope.cancel()
 
 
 async def _talk(lane: Lane, place: int, take: Callable[[int], range], upset: Callable[[int], None]) -> None:
     await trio.sleep(place * STAGGER_S)
-    while lane.left > 0:
-        lane.left -= 1
-        try:
-            async with connect(lane.url, f"C{place}") as client:
-                conversation = Conversation(client, lane.play, take, upset)
-                lane.done.append(conversation)
-                await conversation.run()
-        except* ClientError:
-            lane.broken += 1
+    try:
+        async with connect(lane.process.url, f"C{place}") as client:
+            conversation = Conversation(client, lane.play, take, upset)
+            lane.done.append(conversation)
+            await conversation.run()
+    except* ClientError:
+        lane.broken += 1
 
 
 def _module(name: str) -> list[str]:

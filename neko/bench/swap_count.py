@@ -42,6 +42,8 @@ class Hearing:
     blocks: tuple[int, ...]
     utterances: tuple[tuple[int, ...], ...]
     answered: int
+    spoke: tuple[int, ...] = ()  # blocks of replies
+    left_at: tuple[float, ...] = ()  # when each of them left, in `time.perf_counter()`
 
     @property
     def used(self) -> tuple[tuple[int, ...], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, assert_never
@@ -9,10 +10,8 @@ from typing import TYPE_CHECKING, assert_never
 import trio
 from attrs import Factory, define, field, frozen
 
-from neko.audio.pcm import duration_ms
 from neko.client import RecordedMicrophone
 from neko.protocol.client import InputType, SwapSession, SwapWhen
-from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import AudioChunk, ServerMessage, SessionEndedByServer, SessionSwapped, TurnEnd
 from neko.testing import tag
 from neko.testing.tagged import BLOCK_MS
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 MIC_HZ = 16_000  # what browsers and telephones send; the provider takes 24 kHz, so every sound is resampled
 REASON_MS = 100  # of the utterance have been said when the reason for a swap in the middle of it comes
 REASON_SENT_MS = 120  # and the end of the 20 ms frame in which that block leaves
-PATIENCE_S = 3.0  # beyond dial time and reply; a turn that was not answered by then will not be
+PATIENCE_S = 1.5  # beyond dial time and reply: six times what an answer takes; a later one counts as none
 
 
 class Kind(StrEnum):
@@ -52,7 +51,7 @@ class Play:
 
 @define(eq=False)
 class Turn:
-    """One utterance and what came until its answer was over, in `trio.current_time()`."""
+    """One utterance and what came until its answer was over, in `time.perf_counter()`: the provider has that too."""
 
     said: range
     ends: float  # when the last sample of the utterance has sounded
@@ -64,16 +63,6 @@ class Turn:
     @property
     def first_sound(self) -> float | None:
         return self.chunks[0][0] if self.chunks else None
-
-    @property
-    def stall_ms(self) -> float:
-        """The longest silence within the speech, for a client that plays it as it comes."""
-        longest, played_until = 0.0, None
-        for at, pcm in self.chunks:
-            if played_until is not None:
-                longest = max(longest, at - played_until)
-            played_until = max(at, played_until or at) + duration_ms(pcm, SPEECH_HZ) / 1000
-        return longest * 1000
 
 
 @define(eq=False)
@@ -105,22 +94,23 @@ class Conversation:
     async def _turn(self, microphone: RecordedMicrophone) -> None:
         said = self.take(self.play.utterance_ms // BLOCK_MS)
         begins = microphone.say(tag(said.start, len(said), MIC_HZ))
-        turn = Turn(said, begins + self.play.utterance_ms / 1000)
+        ends = begins + self.play.utterance_ms / 1000
+        turn = Turn(said, ends + time.perf_counter() - trio.current_time())
         self.turns.append(turn)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._give_reason, begins, said)
             patience_s = PATIENCE_S + (self.play.dial_ms + self.play.response_ms) / 1000
-            with trio.move_on_at(turn.ends + patience_s):
+            with trio.move_on_at(ends + patience_s):
                 async for message in self.client:
                     if await self._take(message, turn):
                         break
             nursery.cancel_scope.cancel()
-        turn.over = trio.current_time()
+        turn.over = time.perf_counter()
         turn.after_swap = self._swapped_before_answer()
 
     async def _take(self, message: ServerMessage, turn: Turn) -> bool:
         """Whether the turn is over."""
-        now = trio.current_time()
+        now = time.perf_counter()
         match message:
             case AudioChunk(pcm=pcm):
                 turn.chunks.append((now, pcm))
@@ -152,7 +142,7 @@ class Conversation:
                 await self._ask(SwapWhen.NOW)
             case Kind.CRASH if len(self.turns) > 1:
                 self._asked += 1
-                self._reason_at = begins + REASON_SENT_MS / 1000
+                self._reason_at = begins + REASON_SENT_MS / 1000 + time.perf_counter() - trio.current_time()
                 self.upset(said[REASON_MS // BLOCK_MS])
             case Kind.NOW | Kind.CRASH | Kind.REPLY:
                 pass  # the first turn has none; in a reply it comes with the first sound
@@ -165,7 +155,7 @@ class Conversation:
     async def _ask(self, when: SwapWhen) -> None:
         self._asked += 1
         if when is SwapWhen.NOW:
-            self._reason_at = trio.current_time()
+            self._reason_at = time.perf_counter()
         await self.client.send(SwapSession(when=when, prompt=f"You are number {self._asked}."))
 
     def _swapped_before_answer(self) -> bool:

@@ -7,15 +7,17 @@ import re
 import subprocess
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 import trio
 
 from neko.bench.errors import NothingMeasured
+from neko.bench.pinned import pinned
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
 
 READY_WITHIN_S = 60.0  # a cold start of Python with everything that a peer imports, on a busy machine
 _READY = re.compile(rb"ready: talk at (\S+)")
@@ -52,6 +54,15 @@ class Child:
         line, self._rest = self._rest.split(b"\n", 1)
         return line
 
+    @property
+    def kept_waiting_s(self) -> float:
+        """How long it could have run and others had its core, since it was started; 0 where nobody counts that."""
+        try:
+            # proc(5) of Linux: time on the processor, time waiting for it, in nanoseconds, and how often.
+            return int(Path(f"/proc/{self._process.pid}/schedstat").read_text("ascii").split()[1]) / 1e9
+        except OSError:
+            return 0.0
+
     def _last_words(self) -> str:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
@@ -64,8 +75,10 @@ class Child:
 
 
 @asynccontextmanager
-async def child(name: str, command: Sequence[str]) -> AsyncIterator[Child]:
-    """The running process, ready; leaving the context terminates it, and kills it when that does not help in 5 s.
+async def child(name: str, command: Sequence[str], cores: Collection[int] = ()) -> AsyncIterator[Child]:
+    """The running process, ready, on these cores alone if any are named.
+
+    Leaving the context terminates it, and kills it when that does not help in 5 s.
 
     Raises:
         NothingMeasured: it did not come up.
@@ -74,7 +87,7 @@ async def child(name: str, command: Sequence[str]) -> AsyncIterator[Child]:
     with TemporaryFile() as log:
         run = partial(
             trio.run_process,
-            list(command),
+            pinned(command, cores),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -9,6 +9,7 @@ from attrs import asdict, frozen
 
 from neko.bench.swap_count import Fate, arrived, shared, spoken
 from neko.bench.swap_play import Kind
+from neko.bench.swap_seam import DELTA_MS, departures, seam
 from neko.client.microphone import FRAME_MS
 from neko.testing import TagReader
 from neko.testing.tagged import BLOCK_MS
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from neko.bench.swap_play import Conversation, Play, Turn
 
 NEKO = "neko"
-CHUNK_MS = 40.0  # of speech in one event of the provider
+KEPT_WAITING = 0.05  # on a core of its own a server waits for the kernel alone, a hundredth of the time
 NOISE_MS = 10.0  # half a microphone frame: utterances begin and end with a frame, and the frames of no two runs align
 CLIENT_HZ = 48_000
 
@@ -55,7 +56,9 @@ class Row:
     person_lost_ms: Quantiles  # in each turn with a swap
     speech: Fate  # blocks of replies, on their way to the client; of a turn that was not answered, none
     unanswered: int
-    seam_ms: Quantiles  # longest silence within the reply that a swap fell into or that followed it
+    seam_ms: Quantiles  # longest silence that the server put into the reply that a swap fell into or that followed it
+    heard_ms: Quantiles  # the longest silence in it as the client heard it
+    provider_ms: Quantiles  # what of that the provider was late with at the source
     swapped_ms: Quantiles  # from the reason to neko.session_swapped
     answer_after_swap_ms: Quantiles  # from the end of the utterance to the first speech
     answer_ms: Quantiles  # the same without a swap since the answer before
@@ -63,6 +66,7 @@ class Row:
     left_open: int  # sessions without a client, when all clients had left
     broken: int = 0  # conversations that the server broke off
     late_p99_ms: float = 0.0  # of the client\'s own loop: above a frame, the machine was too busy for these times
+    kept_waiting: float = 0.0  # share of the time in which others had the core that the server could have used
 
     @property
     def added_ms(self) -> float | None:
@@ -77,6 +81,8 @@ def row(server: str, play: Play, conversations: Sequence[Conversation], hearings
     turns = [turn for conversation in conversations for turn in conversation.turns]
     fates = {turn.said: arrived(turn.said, _utterances(turn.said, mine)) for turn in turns}
     swapped = [turn for turn in turns if turn.after_swap]
+    departed = departures(mine, play.response_ms // BLOCK_MS)
+    seams = [seam(turn.chunks, departed) for turn in turns if turn.chunks and (turn.after_swap or turn.swapped)]
     twice = sum(shared(turn.said, mine) for turn in turns) * BLOCK_MS
     return Row(
         kind=play.kind,
@@ -88,7 +94,9 @@ def row(server: str, play: Play, conversations: Sequence[Conversation], hearings
         person_lost_ms=Quantiles.of(fates[turn.said].lost * BLOCK_MS for turn in swapped),
         speech=sum((_heard(turn, play) for turn in turns if turn.chunks), Fate()),
         unanswered=sum(1 for turn in turns if not turn.chunks),
-        seam_ms=Quantiles.of(turn.stall_ms for turn in turns if turn.chunks and (turn.after_swap or turn.swapped)),
+        seam_ms=Quantiles.of(each.server_ms for each in seams),
+        heard_ms=Quantiles.of(each.heard_ms for each in seams),
+        provider_ms=Quantiles.of(each.provider_ms for each in seams),
         swapped_ms=Quantiles.of(wait for conversation in conversations for wait in conversation.waits_ms),
         answer_after_swap_ms=Quantiles.of(_waits(swapped)),
         answer_ms=Quantiles.of(_waits(turn for turn in turns if not turn.after_swap)),
@@ -122,15 +130,19 @@ def _missed(each: Row) -> Iterator[str]:
         yield f"{each.broken} conversations broken off"
     if each.left_open:
         yield f"{each.left_open} sessions left open"
-    if (each.seam_ms.p99 or 0) > CHUNK_MS:
+    if (each.seam_ms.p99 or 0) > DELTA_MS:
         yield f"seam of {each.seam_ms.p99} ms{_excuse(each)}"
     if each.kind is Kind.TURN and (each.added_ms or 0) > NOISE_MS:
         yield f"a planned swap adds {each.added_ms} ms to the next answer{_excuse(each)}"
 
 
 def _excuse(each: Row) -> str:
-    # Two processes on one machine are late together; this one saw it.
-    return f" (the client's own loop was {each.late_p99_ms} ms late)" if each.late_p99_ms > FRAME_MS else ""
+    # No excuse that counts: the bar is missed. But a machine that does other work is a reason to measure again.
+    if each.late_p99_ms > FRAME_MS:
+        return f" (the client's own loop was {each.late_p99_ms} ms late)"
+    if each.kept_waiting > KEPT_WAITING:
+        return f" (others had the server's core for {each.kept_waiting:.0%} of the time)"
+    return ""
 
 
 def _utterances(said: range, hearings: Iterable[Hearing]) -> list[tuple[int, ...]]:

@@ -41,18 +41,27 @@ HEADINGS = (
     "no answer",
     "broken off",
     "seam",
+    "heard",
+    "provider late",
     "reason to swapped",
     "answer after swap",
     "answer without",
     "left open",
     "late",
+    "kept waiting",
 )
 COLUMNS = 160  # of a table that goes into a file or a pipe, where rich would make do with 80
 
 
 @click.command(short_help="Replace model sessions under running conversations, and count what it costs.")
 @click.option("--swaps", type=click.IntRange(1), default=200, show_default=True, help="Of each server in each row.")
-@click.option("--conversations", type=click.IntRange(1), default=8, show_default=True, help="At a time per server.")
+@click.option(
+    "--conversations",
+    type=click.IntRange(1),
+    default=17,  # three swaps in each: 200 take four rounds
+    show_default=True,
+    help="At a time, with one server after the other.",
+)
 @click.option(
     "--dial",
     "dials_ms",
@@ -78,14 +87,23 @@ def swap(
 ) -> None:
     """Model sessions replaced under running conversations: at a turn's end, by force, and after crashes.
 
-    Provider, server and peers are processes of their own on the loopback interface. The microphone runs all the time
-    and each 10 ms of sound, both ways, carry a number. Per server: blocks of the person's utterances that did not
-    arrive in one utterance that a session committed and answered, or in more than one, or out of order; the same of the
-    replies' speech at the client; the longest silence within a reply that a swap touches (p50 / p99, as all times);
-    the time from the reason to `neko.session_swapped`; the wait for the next answer with and without a swap. "relay"
-    closes the old session before it opens the new one; "pipecat" is its hand-over helper, installed from PyPI into
-    the user's cache folder. "late" is how late the client's own loop woke (p99): above 20 ms the machine was too busy
-    for the times to mean anything.
+    Provider, server and peers are processes of their own on the loopback interface. Within a row the servers take
+    turns, a round of conversations each; on Linux the server has a core for itself. The microphone runs all the time
+    and each 10 ms of sound, both ways, carry a number.
+
+    Per server: blocks of the person's utterances that did not arrive in one utterance that a session committed and
+    answered, or in more than one, or out of order; the same of the replies' speech at the client; the longest silence
+    within a reply that a swap touches (p50 / p99, as all times); the time from the reason to `neko.session_swapped`;
+    the wait for the next answer with and without a swap. "relay" closes the old session before it opens the new one;
+    "pipecat" is its hand-over helper, installed from PyPI into the user's cache folder.
+
+    The longest silence is told three times. "heard": what a client hears that plays each piece as it comes. "provider
+    late": what it would hear of what left the provider, were there no server between; the provider notes when it has
+    written each event. "seam": what the server put in, which the bar is about: the silence, had each event left the
+    provider on time and taken as long on its way as it did.
+
+    "late" is how late the client's own loop woke (p99), "kept waiting" for how much of the time others had the core
+    that the server could have used (Linux): above 20 ms or 5 % the machine does other work, and the times mean little.
 
     Exit status 0 when neko's rows reach every bar, 1 otherwise.
     """
@@ -154,11 +172,14 @@ def _cells(row: Row) -> list[str]:
         str(row.unanswered),
         str(row.broken),
         _times(row.seam_ms),
+        _times(row.heard_ms),
+        _times(row.provider_ms),
         _times(row.swapped_ms),
         _times(row.answer_after_swap_ms),
         _times(row.answer_ms),
         str(row.left_open),
         f"{row.late_p99_ms:.0f}",
+        f"{row.kept_waiting:.1%}",
     ]
 
 

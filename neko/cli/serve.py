@@ -74,6 +74,7 @@ def serve(
             open_page=open_page,
             source=find_source(config_file, frames),
         )
+        calm_collector()
         trio.run(serving, config)
 
 
@@ -115,5 +116,4 @@ async def _attend(house: House, *, open_page: bool) -> None:
         if open_page:
             # Some browsers are text browsers that stay until they are left; the drain does not wait for them.
             await trio.to_thread.run_sync(webbrowser.open, house.url, abandon_on_cancel=True)
-    calm_collector()
     await trio.sleep_forever()

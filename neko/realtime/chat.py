@@ -6,12 +6,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
+import httpcore  # noqa: F401  # httpx imports it with the first client, for which everybody would wait 80 ms
 import httpx
 import orjson
 import trio
 from attrs import evolve, field, frozen
 
 from neko.realtime.errors import ProviderError, Unreachable, refused
+from neko.realtime.trust import for_http
 
 # No limit for the answer: the caller's deadline decides. A connection on which nothing comes for a minute is dead.
 _TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
@@ -75,7 +77,10 @@ async def open_chat(endpoint: ChatEndpoint) -> AsyncIterator[ChatModel]:
     headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
     base = endpoint.url.rstrip("/") + "/"
     # trust_env=False: a proxy in the environment is not something that the user configured for neko.
-    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=_TIMEOUTS, trust_env=False) as client:
+    verify = await for_http(base)
+    async with httpx.AsyncClient(
+        base_url=base, headers=headers, timeout=_TIMEOUTS, verify=verify, trust_env=False
+    ) as client:
         yield ChatModel(client, endpoint)
 
 

@@ -12,6 +12,7 @@ from trio_websocket import ConnectionRejected, wrap_client_stream
 
 from neko.config.model import WebSocketLibrary
 from neko.realtime.errors import Unreachable, only_error, refused
+from neko.realtime.trust import for_websockets
 from neko.sockets.lean import lean
 from neko.sockets.sans_io_socket import shake_hands
 from neko.sockets.socket import Rejected, Socket, SocketClosed
@@ -110,7 +111,7 @@ async def _connect(host: str, port: int, scheme: str) -> trio.abc.Stream:
     try:
         if scheme == "wss":
             stream = await trio.open_ssl_over_tcp_stream(
-                host, port, https_compatible=True, ssl_context=ssl.create_default_context()
+                host, port, https_compatible=True, ssl_context=await for_websockets()
             )
             return await _shaken(stream, f"{host}:{port}")
         return lean(await trio.open_tcp_stream(host, port))

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import trio
-import trio.testing
 
 from neko.realtime.dial import upgrade
 from neko.testing.dialects.openai import OpenAI
 from neko.testing.provider import WELL_BEHAVED, Provider
+from neko.testing.streams import stream_pair
 
 if TYPE_CHECKING:
     from neko.sockets import Socket
@@ -32,7 +32,7 @@ class ProviderInMemory(Provider):
     @asynccontextmanager
     async def dial(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Socket]:
         """`neko.realtime.dial.dial` over another stream; of the URL only path and query count."""
-        ours, theirs = trio.testing.memory_stream_pair()
+        ours, theirs = stream_pair()
         self._nursery.start_soon(self.serve, theirs)
         async with upgrade(ours, HOST, url, headers) as websocket:
             yield websocket

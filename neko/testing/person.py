@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 import trio
-import trio.testing
 from attrs import define, field
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
 
@@ -17,6 +16,7 @@ from neko.nurseries.manager import LLMSessionManager
 from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME
 from neko.sockets import TrioSocket
+from neko.testing.streams import stream_pair
 
 
 @define(eq=False)
@@ -74,7 +74,7 @@ class Person:
 @asynccontextmanager
 async def open_person(manager: LLMSessionManager, framing: AudioFraming = AudioFraming.BASE64) -> AsyncIterator[Person]:
     """A connected client; vanishes when the context is left, unless it left before."""
-    client_end, server_end = trio.testing.memory_stream_pair()
+    client_end, server_end = stream_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_serve, server_end, manager, framing)
         websocket = await wrap_client_stream(nursery, client_end, "neko", "/ws")  # type: ignore[arg-type]

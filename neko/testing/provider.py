@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from neko.testing.dialects import Dialect
-    from neko.testing.wire import MemoryStream
+    from neko.testing.streams import End
 
 HOST = "127.0.0.1"
 RECEIVE_BUFFER = 64 * 1024  # bytes; trio-websocket's own 4 KiB take several reads for one delta of speech
@@ -79,7 +79,7 @@ class Provider:
         """Waits until exactly so many sockets are open, those in their handshake included."""
         await self._bell.until(lambda: self.open_sessions == count)
 
-    async def serve(self, stream: trio.SocketStream | MemoryStream) -> None:
+    async def serve(self, stream: trio.SocketStream | End) -> None:
         """One accepted connection to its end. A client that leaves in the middle of the handshake ends it at once."""
         self._count(1)
         handshake = trio.CancelScope()

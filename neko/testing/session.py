@@ -41,7 +41,8 @@ class ProviderSession:
     """A record that grows while the session lives, and the means to end it by hand.
 
     `got`: every event that the client sent, in order, with its sound as bytes.
-    `tags`: the tagged blocks in that sound. `spoke`: the tagged blocks that were sent to the client.
+    `tags`: the tagged blocks in that sound. `spoke`: the tagged blocks that were sent to the client. `left_at`: when
+    each of these had been written to the socket, in `trio.current_time()`.
     `ended`: None as long as the socket is open.
     """
 
@@ -50,6 +51,7 @@ class ProviderSession:
         self.got: list[Event] = []
         self.tags: list[int] = []
         self.spoke: list[int] = []
+        self.left_at: list[float] = []
         self.ended: Ended | None = None
         self._dialect = dialect
         self._behaviour = behaviour
@@ -160,6 +162,7 @@ class ProviderSession:
     def _spoken(self, blocks: range) -> None:
         if self._behaviour.records:
             self.spoke += blocks
+            self.left_at += [trio.current_time()] * len(blocks)
 
     async def _perform(self, fact: Fact, nursery: trio.Nursery, take_blocks: Callable[[int], int]) -> None:
         if isinstance(fact, ReplyEnded):

@@ -38,10 +38,11 @@ _GATHER = pow(_SPREAD, -1, _WORD)
 _WEIGHTS = np.array([1 << (_BITS_PER_TONE * tone) for tone in range(len(_TONES))], dtype=np.uint64)
 # Newman's phases: without them the tones of a number with equal bits would all peak at once.
 _START = np.exp(1j * np.pi * (_TONES - _TONES[0]) ** 2 / len(_TONES))
+_PHASES = np.array([1 + 1j, -1 + 1j, 1 - 1j, -1 - 1j]) / np.sqrt(2)  # what two bits of the number do to a tone
 # Root mean square distance from the nearest of the four phases. Clean blocks stay below 0.1 and a block read two
 # samples off at 48 kHz below 0.5; sound that is no tag comes to 0.5 and more.
 _MAX_DISTANCE = 0.4
-_AT_ONCE = 50  # blocks; more would be read in vain when the first of them is none
+_AT_ONCE = 50  # blocks; more would be read in vain when the first of them is none, and take megabytes to make
 
 Samples: TypeAlias = NDArray[np.int16]
 
@@ -52,7 +53,7 @@ class _Shape:
 
     samples: int
     guard: int
-    tones: NDArray[np.complex128] = field(repr=False)  # (tone, sample), with the fades
+    sounds: NDArray[np.float64] = field(repr=False)  # (tone, phase, sample), with the fades
 
     @property
     def inner(self) -> slice:
@@ -68,7 +69,7 @@ def _shape(rate: int) -> _Shape:
     tones = _START[:, None] * np.exp(2j * np.pi * _TONE_HZ * _TONES[:, None] * at_s)
     fade = np.sin(np.pi / 2 * (np.arange(guard) + 0.5) / guard) ** 2
     envelope = np.concatenate([fade, np.ones(samples - 2 * guard), fade[::-1]])
-    return _Shape(samples, guard, tones * envelope)
+    return _Shape(samples, guard, (_PHASES[None, :, None] * (tones * envelope)[:, None, :]).real)
 
 
 def tag(first: int, count: int, rate: int, *, voiced: bool = True) -> bytes:
@@ -81,12 +82,18 @@ def tag(first: int, count: int, rate: int, *, voiced: bool = True) -> bytes:
     """
     if not 0 <= first <= first + count <= MAX_BLOCKS:
         raise ValueError(f"blocks are numbered from 0 to {MAX_BLOCKS - 1}")
-    shape = _shape(rate)
-    words = np.array([(index * _SPREAD) % _WORD for index in range(first, first + count)], dtype=np.uint64)
-    digits = (words[:, None] // _WEIGHTS) % 4
-    phases = ((1 - 2.0 * (digits & 1)) + 1j * (1 - 2.0 * (digits >> 1))) / np.sqrt(2)
-    sound = (phases @ shape.tones).real * (VOICED if voiced else UNVOICED)
-    pcm: bytes = np.round(sound).astype("<i2").tobytes()
+    shape, size = _shape(rate), VOICED if voiced else UNVOICED
+    numbers = range(first, first + count)
+    return b"".join(_sound(numbers[at : at + _AT_ONCE], shape, size) for at in range(0, count, _AT_ONCE))
+
+
+def _sound(numbers: range, shape: _Shape, size: float) -> bytes:
+    words = np.array([(number * _SPREAD) % _WORD for number in numbers], dtype=np.uint64)
+    phases = (words[:, None] // _WEIGHTS % 4).astype(np.intp)
+    # Not a product of matrices: after each one the threads of the linear algebra wait for the next, busily, for tens of
+    # milliseconds, so that a few blocks now and then would take a whole core.
+    sound = shape.sounds[np.arange(len(_TONES)), phases].sum(axis=1)
+    pcm: bytes = np.round(sound * size).astype("<i2").tobytes()
     return pcm
 
 
@@ -116,8 +123,10 @@ class TagReader:
         size = self._shape.samples
         found: list[int] = []
         while len(self._sound) >= self._start + size:
-            run = self._read()
-            if run:
+            if self._silent():
+                # A block may have begun in the last of this silence: its fade-in starts below the floor.
+                self._go_on(self._start + size - self._shape.guard)
+            elif run := self._read():
                 found += run
                 self._go_on(self._start + len(run) * size)
             elif not self._resync():
@@ -135,6 +144,12 @@ class TagReader:
         kept = min(at, 2 * self._shape.guard)
         self._sound, self._start = self._sound[at - kept :], kept
 
+    def _silent(self) -> bool:
+        """Whether there is no tag where the next block is expected, which a microphone that is on all the time makes
+        the common case."""
+        expected = self._sound[self._start : self._start + self._shape.samples]
+        return bool(expected.max() < _FLOOR and expected.min() > -_FLOOR)
+
     def _read(self) -> list[int]:
         """The blocks that follow each other without a gap from where the next one is expected."""
         size = self._shape.samples
@@ -146,10 +161,6 @@ class TagReader:
     def _resync(self) -> bool:
         """Moves on to where a block may begin; False when that takes more sound."""
         size, start = self._shape.samples, self._start
-        if np.abs(self._sound[start : start + size].astype(np.int32)).max() < _FLOOR:
-            # A block may have begun in the last of this silence: its fade-in starts below the floor.
-            self._go_on(start + size - self._shape.guard)
-            return True
         if len(self._sound) < start + 2 * size:
             return False
         found = self._next_start()

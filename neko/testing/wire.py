@@ -11,9 +11,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import trio.testing
-
-    MemoryStream = trio.StapledStream[trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream]
+    from neko.testing.streams import End
 
 _RESET_AT_ONCE = struct.pack("ii", 1, 0)  # l_onoff, l_linger: closing answers with RST instead of FIN
 
@@ -23,7 +21,7 @@ def reset_on_close(stream: trio.SocketStream) -> None:
     stream.socket.setsockopt(SOL_SOCKET, SO_LINGER, _RESET_AT_ONCE)
 
 
-def _break_off(stream: trio.SocketStream | MemoryStream) -> None:
+def _break_off(stream: trio.SocketStream | End) -> None:
     if isinstance(stream, trio.SocketStream):
         reset_on_close(stream)
         stream.socket.close()
@@ -39,7 +37,7 @@ class Wire(trio.abc.Stream):
     `on_end` is called, once, when it is over: as soon as the peer's end or reset has been read, or we closed it.
     """
 
-    def __init__(self, stream: trio.SocketStream | MemoryStream, on_end: Callable[[], None]) -> None:
+    def __init__(self, stream: trio.SocketStream | End, on_end: Callable[[], None]) -> None:
         self._stream = stream
         self._on_end = on_end
         self._deaf = False

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
-import trio.testing
 from attrs import define, field
 from trio_websocket import wrap_client_stream, wrap_server_stream
 
@@ -17,12 +16,14 @@ from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME
 from neko.sockets import TrioSocket
 from neko.testing.person import Person
+from neko.testing.streams import stream_pair
 
 
 @define(eq=False)
 class Line:
     """What is sent to the client waits while it does not read."""
 
+    stalled_at: float = 0.0  # when it last stopped reading
     _reads: trio.Event = field(factory=trio.Event)
 
     def __attrs_post_init__(self) -> None:
@@ -31,6 +32,7 @@ class Line:
     def stall(self) -> None:
         if self._reads.is_set():
             self._reads = trio.Event()
+            self.stalled_at = trio.current_time()
 
     def read_on(self) -> None:
         self._reads.set()
@@ -42,19 +44,8 @@ class Line:
 @asynccontextmanager
 async def open_person(manager: LLMSessionManager, line: Line) -> AsyncIterator[Person]:
     """A connected client; vanishes when the context is left."""
-    client_end, server_end = trio.testing.memory_stream_pair()
-    sender: Any = server_end.send_stream
-    pass_on, close = sender.send_all_hook, sender.close_hook
-
-    async def when_read() -> None:
-        await line.free()
-        await pass_on()
-
-    def close_whatever_waits() -> None:
-        with suppress(trio.BrokenResourceError):
-            close()
-
-    sender.send_all_hook, sender.close_hook = when_read, close_whatever_waits
+    client_end, server_end = stream_pair()
+    server_end.send_stream.free = line.free
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_serve, server_end, manager)
         websocket = await wrap_client_stream(nursery, client_end, "neko", "/ws")  # type: ignore[arg-type]

@@ -49,7 +49,6 @@ class World:
     _left: trio.Event = field(factory=trio.Event)
     _read: int = 0  # frames of this person's that are in the ledger
     _line: Line = field(factory=Line)
-    _stalled_at: float = 0.0
     _questions: count[int] = field(factory=lambda: count(1))
     _news: count[int] = field(factory=lambda: count(1))
     _paused: int = 0  # blocks since the last voiced one
@@ -104,7 +103,6 @@ class World:
     async def stall(self) -> None:
         await self.settle(None)
         self._line.stall()
-        self._stalled_at = trio.current_time()
 
     async def read_on(self) -> None:
         """What was cut while the person did not read is taken back; a speech that would be over by then is not cut."""
@@ -112,7 +110,7 @@ class World:
         self._line.read_on()
         before = self._read
         await self.settle(None)
-        if self.person is not None and trio.current_time() - self._stalled_at < STALE_S:
+        if self.person is not None and trio.current_time() - self._line.stalled_at < STALE_S:
             only_what_left([frame["type"] for frame in self.person.got[before : self._read]])
 
     async def speak(self, blocks: int) -> None:
