@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @frozen
 class CpuTime:
-    """Seconds of all threads since their start, from `/proc/PID/task/*/schedstat` (Documentation/scheduler/sched-stats)."""
+    """Seconds of all threads since their start, from `/proc/PID/task/*/schedstat` (proc(5) of Linux)."""
 
     ran: float
     waited: float  # ready to run, while somebody else was on the core
@@ -33,19 +35,6 @@ def _threads(pid: int) -> Iterator[tuple[int, int]]:
 
 
 def memory_kib(pid: int) -> int:
-    """What this process alone has in memory: its anonymous and private pages."""
+    """What this process alone has in memory: its private pages."""
     lines = Path("/proc", str(pid), "smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:")))
-
-
-def pin(pid: int, core: int) -> None:
-    """Has a process run on one core, with all its threads to come."""
-    os.sched_setaffinity(pid, {core})
-
-
-def two_cores() -> tuple[int, int]:
-    """One for the server, one for everything else. Raises `OSError` where there is only one."""
-    first, *others = sorted(os.sched_getaffinity(0))
-    if not others:
-        raise OSError("two processor cores are needed: one for the server, one for the load")
-    return first, others[0]

@@ -1,135 +1,194 @@
-"""The density benchmark: how many conversations a server carries on one core, and what it adds to their sound."""
+"""The density benchmark: what a conversation costs, how late its sound is, and how many of them a core carries."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from math import inf
+from typing import TYPE_CHECKING, Any
 
-import orjson
-import trio
-from attrs import asdict, define, frozen
+import numpy as np
+from attrs import frozen
 
-from neko.bench.cores import pin, two_cores
-from neko.bench.errors import NothingMeasured
-from neko.bench.load.order import Load
-from neko.bench.swap_processes import Child, child
+from neko.bench.load.order import MicFrames, Work
+from neko.bench.servers import FLOOR, NEKO, NEKO_WEBSOCKETS, PIPECAT_PEER, open_servers
 
-WINDOW_WITHIN_S = 120.0  # 100 starts one after the other, and the window; a server that falls behind still ends
-ANY = "tcp://127.0.0.1:*"  # any free port
-KEY_VARIABLE = "NEKO_BENCH_KEY"
+if TYPE_CHECKING:
+    from neko.bench.servers import Servers
+
+# Beyond that share of a window the server's figures are not its own: somebody else was on its core.
+DISTURBED = 0.02
+WHOLE = 0.999  # of what was sent has arrived: a block at either edge of the window may be counted on the other side
 
 
 @frozen
-class Server:
-    """What is compared: its command line without the provider's address."""
+class Window:
+    """One server under one load, for some seconds; or the medians of several such windows."""
+
+    server: str
+    sessions: int
+    work: Work
+    frames: MicFrames
+    cpu_percent: float  # of a core, for each session
+    down_ms: tuple[float, float, float]  # p50, p99, max of what the server adds to speech beyond resampling it
+    up_ms: tuple[float, float, float]  # and to the microphone, joining and resampling included
+    delivered: float  # share of speech and of the microphone, the smaller one
+    loop_ms: tuple[float, float]  # how late its event loop was: p99, max
+    waited: float  # share of the time that it could have run and others had its core
+    late_ms: float  # by how much the load itself was late, p99
+    disturbed: int = 0  # windows in which the server had to wait too long for its core
+    windows: int = 1
+    failed: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Everything was delivered."""
+        return not self.failed and self.delivered >= WHOLE
+
+
+@frozen
+class Plan:
+    sessions: Sequence[int] = (1, 10, 25, 50, 75, 100)
+    rounds: int = 5
+    seconds: float = 5.0
+    work: Work = Work.BOTH
+    frames: MicFrames = MicFrames.BASE64
+
+
+async def measure_density(
+    plan: Plan, names: Sequence[str], *, on_window: Callable[[Window], None], on_missing: Callable[[str, str], None]
+) -> list[Window]:
+    """Medians of all rounds; within a round the servers take turns at each number of sessions.
+
+    A server that did not deliver everything is not asked to carry more. Raises `NothingMeasured`.
+    """
+    windows: list[Window] = []
+    async with open_servers(names, max(plan.sessions)) as servers:
+        for name, why in servers.missing.items():
+            on_missing(name, why)
+        full: set[tuple[str, int]] = set()
+        for _, sessions in ((turn, count) for turn in range(plan.rounds) for count in plan.sessions):
+            for name in servers.names:
+                if any(server == name and sessions > most for server, most in full):
+                    continue
+                window = await _measure(servers, name, sessions, plan)
+                on_window(window)
+                windows.append(window)
+                if not window.whole:
+                    full.add((name, sessions))
+    return list(medians(windows))
+
+
+async def _measure(servers: Servers, name: str, sessions: int, plan: Plan) -> Window:
+    got = await servers.have("talk", name, sessions=sessions, seconds=plan.seconds, work=plan.work, frames=plan.frames)
+    if "error" in got:
+        never = (inf, inf, inf)
+        return Window(
+            name, sessions, plan.work, plan.frames, inf, never, never, 0.0, (inf, inf), 0.0, 0.0, failed=got["error"]
+        )
+    waited = got["waited_s"] / got["seconds"]
+    return Window(
+        server=name,
+        sessions=sessions,
+        work=plan.work,
+        frames=plan.frames,
+        cpu_percent=got["ran_s"] / got["seconds"] / sessions * 100,
+        down_ms=_quantiles(got["down"]),
+        up_ms=_quantiles(got["up"]),
+        delivered=min(got["down"]["delivered"], got["up"]["delivered"]),
+        loop_ms=(got["loop"]["p99_ms"], got["loop"]["max_ms"]),
+        waited=waited,
+        late_ms=got["late_p99_ms"],
+        disturbed=int(waited > DISTURBED),
+    )
+
+
+def medians(windows: Iterable[Window]) -> Iterator[Window]:
+    """One for each server and number of sessions, in the order in which they came first."""
+
+    def which(window: Window) -> tuple[int, str]:
+        return window.sessions, window.server
+
+    order = list(dict.fromkeys(map(which, windows := list(windows))))
+    grouped = {key: list(group) for key, group in groupby(sorted(windows, key=which), key=which)}
+    for key in sorted(order, key=lambda each: each[0]):
+        yield _median(grouped[key])
+
+
+def _median(of: Sequence[Window]) -> Window:
+    def middle(pick: Callable[[Window], Any]) -> Any:
+        return np.median([pick(each) for each in of], axis=0).tolist()
+
+    first = of[0]
+    return Window(
+        server=first.server,
+        sessions=first.sessions,
+        work=first.work,
+        frames=first.frames,
+        cpu_percent=middle(lambda each: each.cpu_percent),
+        down_ms=tuple(middle(lambda each: each.down_ms)),
+        up_ms=tuple(middle(lambda each: each.up_ms)),
+        delivered=min(each.delivered for each in of),
+        loop_ms=tuple(middle(lambda each: each.loop_ms)),
+        waited=middle(lambda each: each.waited),
+        late_ms=middle(lambda each: each.late_ms),
+        disturbed=sum(each.disturbed for each in of),
+        windows=len(of),
+        failed=next((each.failed for each in of if each.failed), ""),
+    )
+
+
+# --- the bars ----------------------------------------------------------------------------------------------------
+
+ADDED_MS = 20.0  # p99 of what a full server may add to speech: half a chunk, which any client's cushion covers
+
+
+@frozen
+class Bar:
+    """What neko is to reach, and what it has reached; `figure` is None when it was not measured."""
 
     name: str
-    command: tuple[str, ...]
-    quality: str = "HQ"  # of its soxr stream from 24 to 48 kHz
+    figure: float | None
+    most: float
+
+    @property
+    def reached(self) -> bool | None:
+        return None if self.figure is None else self.figure <= self.most
 
 
-@define(eq=False)
-class Bench:
-    """The running processes: one load, pinned to one core, and servers, pinned to the other."""
+def bars(rows: Sequence[Window]) -> list[Bar]:
+    """Ratios within one run."""
+    at = {(row.server, row.sessions): row for row in rows if not row.failed}
 
-    load: Child
-    servers: dict[str, tuple[Server, Child]]
+    def cpu(sessions: int, other: str) -> float | None:
+        return _ratio(at.get((NEKO, sessions)), at.get((other, sessions)), lambda row: row.cpu_percent)
 
-    async def measure(self, do: str, server: str, **what: Any) -> dict[str, Any]:
-        """Has the load do something with one server. Raises `NothingMeasured` when the server did not keep up at all."""
-        known, process = self.servers[server]
-        order = Load(
-            url=process.url.replace("http://", "ws://").rstrip("/"), pid=process.pid, quality=known.quality, **what
-        )
-        with trio.move_on_after(WINDOW_WITHIN_S + order.seconds):
-            process.tell("delay")
-            await process.line()
-            self.load.tell(orjson.dumps({"do": do} | asdict(order)).decode())
-            result: dict[str, Any] = orjson.loads(await self.load.line())
-            process.tell("delay")
-            return result | {"loop": orjson.loads(await process.line())}
-        raise NothingMeasured(f"{server} with {order.sessions} sessions: no end in {WINDOW_WITHIN_S:.0f} s")
+    def down(place: int) -> float | None:
+        return _ratio(at.get((NEKO, 50)), at.get((FLOOR, 50)), lambda row: row.down_ms[place])
 
-
-@asynccontextmanager
-async def open_bench(servers: Sequence[Server], sessions: int) -> AsyncIterator[Bench]:
-    """All processes, started and pinned; leaving ends them. `sessions` is the most that any server will have."""
-    theirs, ours = two_cores()
-    pin(0, ours)  # what is started from here on inherits it
-    with _configuration("PROVIDER", sessions) as config:
-        async with child("the load", [sys.executable, "-m", "neko.bench.load"]) as load:
-            text = config.read_text()
-            config.write_text(text.replace("PROVIDER", load.url))
-            bench = Bench(load, {})
-            async with _started(bench, list(servers), str(config), theirs):
-                yield bench
+    at_50 = at.get((NEKO, 50))
+    return [
+        Bar("CPU per session at 25, × relay", cpu(25, FLOOR), 1.0),
+        Bar("CPU per session at 50, × relay", cpu(50, FLOOR), 1.0),
+        Bar("CPU per session at 10, × pipecat", cpu(10, PIPECAT_PEER), 0.5),
+        Bar("CPU per session at 25, × pipecat", cpu(25, PIPECAT_PEER), 0.5),
+        Bar("speech down at 50, p50, × relay", down(0), 1.5),
+        Bar("speech down at 50, p99, × relay", down(1), 2.0),
+        Bar("microphone up at 50, p50, ms", at_50.up_ms[0] if at_50 else None, 30.0),
+        _carries(at.get((NEKO, 75)), "75 sessions on trio-websocket: p99 added, ms"),
+        _carries(at.get((NEKO_WEBSOCKETS, 100)), "100 sessions on websockets: p99 added, ms"),
+    ]
 
 
-@asynccontextmanager
-async def _started(bench: Bench, servers: list[Server], config: str, core: int) -> AsyncIterator[None]:
-    if not servers:
-        yield
-        return
-    first, *rest = servers
-    argument = config if "neko.bench.house" in first.command else bench.load.url
-    async with child(first.name, [*first.command, argument]) as process:
-        pin(process.pid, core)
-        bench.servers[first.name] = (first, process)
-        async with _started(bench, rest, config, core):
-            yield
+def _carries(row: Window | None, name: str) -> Bar:
+    if row is None:
+        return Bar(name, None, ADDED_MS)
+    return Bar(name, row.down_ms[1] if row.whole else inf, ADDED_MS)
 
 
-NEKO = Server("neko", (sys.executable, "-m", "neko.bench.house"))
-NEKO_WS = Server("neko-ws", (sys.executable, "-m", "neko.bench.house", "websockets"))
+def _ratio(ours: Window | None, theirs: Window | None, pick: Callable[[Window], float]) -> float | None:
+    return None if ours is None or theirs is None else pick(ours) / pick(theirs)
 
 
-def relay() -> Server:
-    script = Path(__file__).parents[2] / "benchmarks" / "relay_trio.py"
-    return Server("relay", (sys.executable, str(script)))
-
-
-@contextmanager
-def _configuration(provider_url: str, sessions: int) -> Iterator[Path]:
-    os.environ.setdefault(KEY_VARIABLE, "none")
-    with TemporaryDirectory(prefix="neko-bench-") as folder:
-        lines = [
-            f"[server]\ndata_dir = '{folder}'\nauth_token_env = \"NEKO_BENCH_TOKEN\"",
-            f'[agents]\nsession_pub = "{ANY}"\nresult_pull = "{ANY}"\nanalyze_push = "{ANY}"',
-            f'[providers.sim]\nkind = "openai"\nmodel = "neko"\nurl = "{provider_url}"',
-            f'api_key_env = "{KEY_VARIABLE}"',
-            *(f'[characters.C{number}]\nprovider = "sim"\ntext_provider = "sim"' for number in range(sessions)),
-        ]
-        path = Path(folder, "neko.toml")
-        path.write_text("\n\n".join(lines), encoding="utf-8")
-        yield path
-
-
-async def quick(argv: list[str]) -> None:
-    counts = [int(each) for each in argv[0].split(",")]
-    rounds = int(argv[1])
-    extra = dict(each.split("=") for each in argv[2:])
-    names = extra.pop("servers", "neko,relay").split(",")
-    known = {"neko": NEKO, "neko-ws": NEKO_WS, "relay": relay()}
-    seconds = float(extra.pop("seconds", 4))
-    async with open_bench([known[n] for n in names], max(counts)) as bench:
-        for _ in range(rounds):
-            for n in counts:
-                for name in names:
-                    r = await bench.measure("talk", name, sessions=n, seconds=seconds, **extra)
-                    if "error" in r:
-                        print(name, n, r)
-                        continue
-                    per = r["ran_s"] / r["seconds"] / n * 100
-                    print(
-                        f"{name:6} {n:3} cpu/session {per:.2f}% total {per * n:.0f}% wait {r['waited_s'] / r['seconds'] * 100:.1f}% load {r['load_ran_s'] / r['seconds'] * 100:.0f}% late {r['late_p99_ms']:.1f} down {r['down']} up {r['up']} loop {r['loop']} left {r['left_open']}",
-                        flush=True,
-                    )
-
-
-if __name__ == "__main__":
-    trio.run(quick, sys.argv[1:])
+def _quantiles(of: dict[str, float]) -> tuple[float, float, float]:
+    return of["p50"], of["p99"], of["max"]

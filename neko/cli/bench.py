@@ -13,6 +13,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from neko.cli.bench_load import density, latency, memory, start
 from neko.cli.bench_swap import swap
 from neko.cli.failures import Failure, in_one_sentence
 from neko.cli.logs import LogStyle, configure_logs
@@ -30,7 +31,8 @@ def bench() -> None:
     """Measure this machine against the bars of the project."""
 
 
-bench.add_command(swap)
+for command in (swap, density, latency, start, memory):
+    bench.add_command(command)
 
 
 @bench.command()

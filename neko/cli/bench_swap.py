@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
-import platform
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 import orjson
 import trio
-from rich.console import Console
-from rich.table import Table
 
 from neko.bench.errors import NothingMeasured
 from neko.bench.peers import PIPECAT_HANDOVER, command
 from neko.bench.swap import DIALS_MS, Size, measure_swaps
 from neko.bench.swap_report import Quantiles, Row, as_json, missed
+from neko.cli.bench_print import machine, print_table
 from neko.cli.failures import Failure, in_one_sentence
 from neko.cli.logs import LogStyle, configure_logs
 from neko.cli.options import log_option
@@ -26,8 +23,6 @@ from neko.cli.progress import ProgressBars
 from neko.testing.tagged import BLOCK_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from neko.bench.swap_count import Fate
 
 HEADINGS = (
@@ -50,7 +45,6 @@ HEADINGS = (
     "late",
     "kept waiting",
 )
-COLUMNS = 160  # of a table that goes into a file or a pipe, where rich would make do with 80
 
 
 @click.command(short_help="Replace model sessions under running conversations, and count what it costs.")
@@ -109,17 +103,19 @@ def swap(
     """
     style = LogStyle(log_style)
     configure_logs(style, logging.WARNING)
-    machine = _machine()
+    about = machine()
     with in_one_sentence(style), ProgressBars() as progress:
         peer = trio.run(_pipecat) if pipecat else None
         size = Size(swaps, conversations, dials_ms)
         rows = run_until_stopped(partial(measure_swaps, on_row=_note, on_progress=progress), size, peer)
     if as_json_object:
-        figures = {"machine": machine, "rows": [as_json(row) for row in rows]}
+        figures = {"machine": about, "rows": [as_json(row) for row in rows]}
         click.echo(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     else:
-        click.echo(machine)
-        (_print_markdown if markdown else _print)(rows)
+        click.echo(about)
+        print_table(
+            HEADINGS, [_cells(row) for row in rows], title="milliseconds; times as p50 / p99", markdown=markdown
+        )
     not_reached = list(missed(rows))
     if not_reached:
         raise Failure(f"not reached: {'; '.join(not_reached)}")
@@ -133,31 +129,8 @@ async def _pipecat() -> list[str] | None:
         return None
 
 
-def _machine() -> str:
-    load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
-    cores = f"{os.cpu_count()} cores {platform.machine()}"
-    return f"{cores}, {platform.system()} {platform.release()}, Python {platform.python_version()}{load}"
-
-
 def _note(row: Row) -> None:
     click.echo("  ".join(_cells(row)), err=True)
-
-
-def _print(rows: Sequence[Row]) -> None:
-    table = Table(*HEADINGS, title="milliseconds; times as p50 / p99")
-    for before, row in zip([None, *rows], rows, strict=False):
-        if before is None or before.kind is not row.kind:
-            table.add_section()
-        table.add_row(*_cells(row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=COLUMNS)
-    console.print(table)
-
-
-def _print_markdown(rows: Sequence[Row]) -> None:
-    for cells in (HEADINGS, ["---"] * len(HEADINGS), *map(_cells, rows)):
-        click.echo(f"| {' | '.join(cells)} |")
 
 
 def _cells(row: Row) -> list[str]:

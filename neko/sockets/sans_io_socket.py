@@ -34,10 +34,11 @@ class SansIoSocket:
         self._messages: deque[str | bytes] = deque()
         self._fragments: list[bytes] = []
         self._text = True  # what the fragments are of
-        self._pings: dict[bytes, trio.Event] = {}
+        self._unanswered: set[bytes] = set()  # pings
         self._names = count(1)
-        self._over = trio.Event()
-        self._receiving = self._sending = False
+        self._over = False  # nothing more comes
+        self._reading = self._sending = False
+        self._readers = trio.lowlevel.ParkingLot()
         self._take_events(seen)
 
     async def send(self, *frames: str | bytes) -> None:
@@ -48,54 +49,60 @@ class SansIoSocket:
                 else:
                     self._protocol.send_binary(frame)
         await self.flush()
-        if self._over.is_set():
+        if self._over:
             raise self._closed()
 
     async def receive(self) -> str | bytes:
         if self._messages:
             await trio.lowlevel.checkpoint_if_cancelled()
         while not self._messages:
-            if self._over.is_set():
+            if self._over:
                 raise self._closed()
-            await self.pump()
+            await self._read_on()
         return self._messages.popleft()
 
     async def ping(self) -> None:
-        name, answered = str(next(self._names)).encode(), trio.Event()
-        self._pings[name] = answered
+        name = str(next(self._names)).encode()
         with self._open():
             self._protocol.send_ping(name)
+        self._unanswered.add(name)
         await self.flush()
-        await answered.wait()
-        if name in self._pings:
-            raise self._closed()  # it was the end that answered
+        while name in self._unanswered:
+            if self._over:
+                raise self._closed()
+            await self._read_on()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(code, reason)
             await self.flush()
-        while not self._over.is_set():
-            if self._receiving:
-                await self._over.wait()
-            else:
-                await self.pump()
+        while not self._over:
+            await self._read_on()
+
+    async def _read_on(self) -> None:
+        """Reads once, or waits until whoever is reading has."""
+        if self._reading:
+            await self._readers.park()
+        else:
+            await self.pump()
 
     def _take_events(self, events: Iterable[object]) -> None:
         for event in events:
             if isinstance(event, Frame):
                 self._take(event)
         if self._protocol.state is State.CLOSED or self._protocol.close_rcvd is not None:
-            self._end()
+            self._over = True
 
     async def pump(self) -> None:
         """Reads once. What has to be answered is answered."""
-        self._receiving = True
+        self._reading = True
         try:
             data = await self._stream.receive_some(BUFFER)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
         finally:
-            self._receiving = False
+            self._reading = False
+            self._readers.unpark_all()
         if data:
             self._protocol.receive_data(data)
         else:
@@ -113,16 +120,14 @@ class SansIoSocket:
                 await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._protocol.receive_eof()
-            self._end()
+            self._over = True
         finally:
             self._sending = False
 
     def _take(self, frame: Frame) -> None:
         match frame.opcode:
             case Opcode.PONG:
-                answered = self._pings.pop(bytes(frame.data), None)
-                if answered is not None:
-                    answered.set()
+                self._unanswered.discard(bytes(frame.data))
             case opcode if opcode in DATA_OPCODES:
                 self._take_data(frame)
 
@@ -138,11 +143,6 @@ class SansIoSocket:
             self._messages.append(data.decode() if self._text else data)
         except UnicodeDecodeError as error:
             self._protocol.fail(1007, f"{error.reason} at position {error.start}")
-
-    def _end(self) -> None:
-        self._over.set()
-        for answered in self._pings.values():
-            answered.set()
 
     @contextmanager
     def _open(self) -> Iterator[None]:

@@ -9,6 +9,8 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from neko.sockets.lean import LeanStream
 from neko.sockets.socket import SocketClosed
 
+ABNORMAL = 1006  # RFC 6455, section 7.1.5: nobody said goodbye
+
 
 class TrioSocket:
     """`Socket`, over a connection that somebody else has opened. On a lean stream several frames leave in one piece."""
@@ -47,6 +49,6 @@ class TrioSocket:
 
 
 def _closed(closed: ConnectionClosed) -> SocketClosed:
-    if closed.reason is None:
+    if closed.reason is None or int(closed.reason.code) == ABNORMAL:
         return SocketClosed()
     return SocketClosed(int(closed.reason.code), closed.reason.reason or "")

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import cattrs
+import numpy as np
 import orjson
 from attrs import asdict
 from picows import WSUpgradeRequest, ws_connect, ws_create_server
@@ -16,13 +17,22 @@ from picows import WSUpgradeRequest, ws_connect, ws_create_server
 from neko.bench.cores import cpu_time
 from neko.bench.load.caller import Caller
 from neko.bench.load.order import Load, Work
-from neko.bench.load.provider import ProviderSession
-from neko.bench.load.record import down, up
+from neko.bench.load.provider import OpenSessions, ProviderSession
+from neko.bench.load.record import Floats, Speech, down, latencies, up
+from neko.bench.load.wire import start_frame
 
 SETTLE_S = 1.5  # from the last start to the window: turns have their places, caches are warm
 GRACE_S = 1.0  # after the window, for what is still on its way
 LEFT_WITHIN_S = 5.0  # for a server to close what it had opened
 STARTED_WITHIN_S = 30.0
+EVENTS = 20  # of each kind
+EVENT_EVERY_S = 0.25
+NEAR_S, BEFORE_S = 0.1, 0.01  # of an event: what was sent then may have been held up by it
+DISTURBANCES = (
+    ("a start", start_frame()),
+    ("a swap", orjson.dumps({"action": "swap_session", "when": "now", "prompt": "You are somebody else."})),
+    ("an end", orjson.dumps({"action": "end_session"})),
+)
 FEED_BYTES = 1 << 20  # of a line of input
 
 
@@ -32,10 +42,10 @@ class Generator:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._callers: list[Caller] = []
-        self._sessions: set[ProviderSession] = set()
+        self._open_ones = OpenSessions()
 
-    def provide(self, request: WSUpgradeRequest) -> ProviderSession:
-        return ProviderSession(self._loop.time, self._callers, self._sessions)
+    def provide(self, _: WSUpgradeRequest) -> ProviderSession:
+        return ProviderSession(self._loop.time, self._callers, self._open_ones)
 
     async def talk(self, load: Load) -> dict[str, Any]:
         """One window: all sessions talk, and everything is timed."""
@@ -70,6 +80,35 @@ class Generator:
         waits = [(at - caller.asked_at) * 1000 for at, caller in zip(answered, self._callers, strict=True)]
         return {"waits_ms": waits, "left_open": await self._go()}
 
+    async def disturb(self, load: Load) -> dict[str, Any]:
+        """All but the last talk; the last one starts, has its model session swapped and ends, over and over.
+
+        Milliseconds that each piece of the others' speech took: of those sent within `NEAR_S` after an event, by its
+        kind, and of the rest.
+        """
+        await self._come(load)
+        *others, victim = self._callers
+        for caller in others:
+            caller.start()
+            await asyncio.wait_for(caller.started, STARTED_WITHIN_S)
+        for caller in others:
+            caller.begin(caller.number / len(others))
+        await asyncio.wait_for(asyncio.gather(*(each.paired for each in others)), STARTED_WITHIN_S)
+        await asyncio.sleep(SETTLE_S)
+        gc.collect()
+        events: list[tuple[float, str]] = []
+        begin = self._loop.time()
+        for _ in range(EVENTS):
+            for kind, frame in DISTURBANCES:
+                await asyncio.sleep(EVENT_EVERY_S)
+                events.append((self._loop.time(), kind))
+                victim.send(frame)
+        await asyncio.sleep(EVENT_EVERY_S)
+        sent, late = _joined([speech for caller in others for speech in caller.speeches], load.quality, begin)
+        near, quiet = _by_event(sent, late, events)
+        counts = {kind: EVENTS for kind, _ in DISTURBANCES}
+        return {"near_ms": near, "quiet_ms": quiet, "events": counts, "left_open": await self._go()}
+
     async def come(self, load: Load) -> dict[str, Any]:
         """All connect, and stay."""
         await self._come(load)
@@ -82,7 +121,7 @@ class Generator:
         await asyncio.sleep(load.seconds)
         return {}
 
-    async def go(self, load: Load) -> dict[str, Any]:
+    async def go(self, _: Load) -> dict[str, Any]:
         """All leave."""
         return {"left_open": await self._go()}
 
@@ -110,13 +149,25 @@ class Generator:
         for caller in self._callers:
             caller.leave()
         self._callers.clear()
-        until = self._loop.time() + LEFT_WITHIN_S
-        while self._sessions and self._loop.time() < until:
-            await asyncio.sleep(0.05)
-        left = len(self._sessions)
-        for session in list(self._sessions):
-            session.hang_up()
-        return left
+        return await self._open_ones.left(LEFT_WITHIN_S)
+
+
+def _joined(speeches: list[Speech], quality: str, begin: float) -> tuple[Floats, Floats]:
+    sent, late = (np.concatenate(each) for each in zip(*latencies(speeches, quality), strict=True))
+    here = (sent >= begin) & np.isfinite(late)
+    return sent[here], late[here] * 1000
+
+
+def _by_event(
+    sent: Floats, late: Floats, events: list[tuple[float, str]]
+) -> tuple[dict[str, list[float]], list[float]]:
+    near: dict[str, list[float]] = {kind: [] for _, kind in events}
+    quiet = np.ones(len(sent), dtype=bool)
+    for at, kind in events:
+        here = (sent >= at - BEFORE_S) & (sent < at + NEAR_S)
+        near[kind] += late[here].tolist()
+        quiet &= ~here
+    return near, late[quiet].tolist()
 
 
 async def main() -> None:
@@ -125,7 +176,7 @@ async def main() -> None:
     print(f"ready: talk at ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime", flush=True)
     commands = {
         each.__name__: each
-        for each in (generator.talk, generator.starts, generator.come, generator.begin, generator.go)
+        for each in (generator.talk, generator.starts, generator.disturb, generator.come, generator.begin, generator.go)
     }
     lines = asyncio.StreamReader(limit=FEED_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)

@@ -51,7 +51,6 @@ class Caller(WSListener):
         self.asked_at = 0.0
         self.started: asyncio.Future[float] = self._loop.create_future()
         self.paired: asyncio.Future[None] = self._loop.create_future()
-        self.gone: asyncio.Future[None] = self._loop.create_future()
         self.microphone = Utterances()
         self.speeches: list[Speech] = []
         self.late: list[float] = []  # by how much each frame of the microphone left too late
@@ -61,9 +60,9 @@ class Caller(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
+    def on_ws_disconnected(self, _: WSTransport) -> None:
         self.hush()
-        for future in (self.started, self.paired, self.gone):
+        for future in (self.started, self.paired):
             if not future.done():
                 future.set_exception(
                     ConnectionError("the server closed")
@@ -145,7 +144,7 @@ class Caller(WSListener):
         self._say(event(kind, item_id=item, content_index=0, transcript="Tell me more."))
         self._at(due + PAUSE_S, self._reply_in_turn)
 
-    def _reply_in_turn(self, due: float) -> None:
+    def _reply_in_turn(self, _: float) -> None:
         self._reply(endless=False)
 
     def _reply(self, *, endless: bool) -> None:

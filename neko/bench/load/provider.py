@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,13 +19,40 @@ KNOWN_AFTER = 10  # appends: 200 ms, when a resampler has long settled on the le
 _APPEND = b"input_audio_buffer.append"
 
 
+class OpenSessions:
+    """Those that a server has not closed."""
+
+    def __init__(self) -> None:
+        self._sessions: set[ProviderSession] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def add(self, session: ProviderSession) -> None:
+        self._sessions.add(session)
+        self._none.clear()
+
+    def remove(self, session: ProviderSession) -> None:
+        self._sessions.discard(session)
+        if not self._sessions:
+            self._none.set()
+
+    async def left(self, within_s: float) -> int:
+        """How many are still open when that time is over; they are closed then."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._none.wait(), within_s)
+        left = list(self._sessions)
+        for session in left:
+            session.hang_up()
+        return len(left)
+
+
 class ProviderSession(WSListener):
     """One session that a server opened. `caller` is whose sound it hears, once that is known."""
 
-    def __init__(self, now: Callable[[], float], callers: list[Caller], sessions: set[ProviderSession]) -> None:
+    def __init__(self, now: Callable[[], float], callers: list[Caller], open_ones: OpenSessions) -> None:
         self._now = now
         self._callers = callers
-        self._sessions = sessions
+        self._open_ones = open_ones
         self._appends = 0
         self._unknown: list[tuple[float, int]] = []
         self._caller: Caller | None = None
@@ -31,11 +60,11 @@ class ProviderSession(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
-        self._sessions.add(self)
+        self._open_ones.add(self)
         self.say(event("session.created", session={"id": f"sess_{id(self)}", "object": "realtime.session"}))
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._sessions.discard(self)
+    def on_ws_disconnected(self, _: WSTransport) -> None:
+        self._open_ones.remove(self)
         if self._caller is not None:
             self._caller.lost(self)
 

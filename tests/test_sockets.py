@@ -1,0 +1,312 @@
+"""Both libraries behind the seam: what is sent comes, in order and whole, and every end is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from neko.config.model import WebSocketLibrary
+from neko.realtime.dial import dial
+from neko.realtime.errors import ProviderError
+from neko.sockets import Socket, SocketClosed
+from neko.sockets.lean import LeanStream
+from neko.testing import Behaviour, open_provider
+from neko.web.head import read_head
+from neko.web.sockets import _ACCEPT, Embedded
+
+Serve = Callable[[Socket], Awaitable[None]]
+
+
+@asynccontextmanager
+async def served(library: WebSocketLibrary, serve: Serve) -> AsyncIterator[str]:
+    """A server whose only route is `serve`; its URL."""
+
+    async def meet(stream: trio.SocketStream) -> None:
+        async with stream, trio.open_nursery() as nursery:
+            head = await read_head(stream)
+            assert head is not None
+            socket = await _ACCEPT[library](nursery, Embedded(), stream, head)
+            assert socket is not None
+            await serve(socket)
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, meet, 0)
+        yield f"ws://127.0.0.1:{listeners[0].socket.getsockname()[1]}/"
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def client_of(url: str) -> AsyncIterator[WebSocketConnection]:
+    """Over a stream of our own: trio-websocket 0.12 leaves a client's stream open after a close."""
+    port = int(url.rsplit(":", 1)[1].rstrip("/"))
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream, trio.open_nursery() as nursery:
+        yield await wrap_client_stream(nursery, stream, "127.0.0.1", "/", max_message_size=2**21)
+        nursery.cancel_scope.cancel()
+
+
+both = pytest.mark.parametrize("library", list(WebSocketLibrary))
+
+
+@both
+async def test_header_and_sound_arrive_together_and_in_order(library: WebSocketLibrary) -> None:
+    async def serve(socket: Socket) -> None:
+        for number in range(100):
+            await socket.send(f"header {number}", bytes([number]) * 3_000)
+        await socket.receive()
+
+    async with served(library, serve) as url, client_of(url) as client:
+        for number in range(100):
+            assert await client.get_message() == f"header {number}"
+            assert await client.get_message() == bytes([number]) * 3_000
+        await client.send_message("done")
+
+
+@both
+async def test_a_megabyte_to_a_client_that_reads_slowly(library: WebSocketLibrary) -> None:
+    """More than the system's buffers hold: the sender waits."""
+    sound = bytes(range(256)) * 4_096
+
+    async def serve(socket: Socket) -> None:
+        for _ in range(8):
+            await socket.send(sound)
+        await socket.receive()
+
+    async with served(library, serve) as url, client_of(url) as client:
+        for _ in range(8):
+            assert await client.get_message() == sound
+        await client.send_message("done")
+
+
+@both
+async def test_a_ping_is_answered_after_all_that_came_before(library: WebSocketLibrary) -> None:
+    answered = trio.Event()
+
+    async def serve(socket: Socket) -> None:
+        async with trio.open_nursery() as nursery:
+
+            async def read() -> None:
+                with pytest.raises(SocketClosed):
+                    await socket.receive()
+
+            nursery.start_soon(read)
+            await socket.send("first")
+            await socket.ping()
+            answered.set()
+
+    async with served(library, serve) as url, client_of(url) as client:
+        assert await client.get_message() == "first"
+        with trio.fail_after(2):
+            await answered.wait()
+
+
+@both
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "off to bed"), (4001, "taken over")])
+async def test_how_the_client_closes_is_told(library: WebSocketLibrary, code: int, reason: str) -> None:
+    ends: list[SocketClosed] = []
+
+    async def serve(socket: Socket) -> None:
+        assert await socket.receive() == "bye"
+        for ask in (socket.receive, socket.receive, lambda: socket.send("anybody?"), socket.ping):
+            with pytest.raises(SocketClosed) as end:
+                await ask()
+            ends.append(end.value)
+
+    async with served(library, serve) as url, client_of(url) as client:
+        await client.send_message("bye")
+        await client.aclose(code, reason or None)
+    assert {(end.code, end.reason) for end in ends} == {(code, reason)}
+
+
+@both
+async def test_a_client_that_vanishes_has_no_code(library: WebSocketLibrary) -> None:
+    codes: list[int | None] = []
+    over = trio.Event()
+
+    async def serve(socket: Socket) -> None:
+        with pytest.raises(SocketClosed) as end:
+            await socket.receive()
+        codes.append(end.value.code)
+        over.set()
+
+    async with served(library, serve) as url, trio.open_nursery() as nursery:
+        client: WebSocketConnection = await _connected(nursery, url)
+        await trio.aclose_forcefully(client._stream)
+        with trio.fail_after(2):
+            while not codes:
+                await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert codes == [None]
+
+
+async def _connected(nursery: trio.Nursery, url: str) -> WebSocketConnection:
+    from trio_websocket import connect_websocket_url
+
+    return await connect_websocket_url(nursery, url)
+
+
+@both
+async def test_the_servers_goodbye_reaches_a_client(library: WebSocketLibrary) -> None:
+    async def serve(socket: Socket) -> None:
+        await socket.send("the last word")
+        await socket.aclose(4004, "unknown")
+        await socket.aclose()
+
+    async with served(library, serve) as url, client_of(url) as client:
+        assert await client.get_message() == "the last word"
+        with pytest.raises(ConnectionClosed) as end:
+            await client.get_message()
+        assert end.value.reason is not None
+        assert (end.value.reason.code, end.value.reason.reason) == (4004, "unknown")
+
+
+@both
+async def test_a_goodbye_while_another_task_reads(library: WebSocketLibrary) -> None:
+    """As the writer of a connection says it, whose reader waits."""
+
+    async def serve(socket: Socket) -> None:
+        async with trio.open_nursery() as nursery:
+
+            async def read() -> None:
+                with pytest.raises(SocketClosed):
+                    await socket.receive()
+
+            nursery.start_soon(read)
+            await trio.testing.wait_all_tasks_blocked()
+            await socket.aclose(1012, "draining")
+
+    async with served(library, serve) as url, client_of(url) as client:
+        with pytest.raises(ConnectionClosed) as end:
+            await client.get_message()
+        assert end.value.reason is not None
+        assert end.value.reason.code == 1012
+
+
+@both
+async def test_a_message_in_fragments_is_one_message(library: WebSocketLibrary) -> None:
+    got: list[str | bytes] = []
+
+    async def serve(socket: Socket) -> None:
+        got.append(await socket.receive())
+        await socket.send("thanks")
+
+    first, last = b"\x01\x86" + bytes(4) + b"hello ", b"\x80\x85" + bytes(4) + b"there"
+    async with served(library, serve) as url, client_of(url) as client:
+        await client._stream.send_all(first)
+        await client._stream.send_all(last)
+        assert await client.get_message() == "thanks"
+    assert got == ["hello there"]
+
+
+async def test_text_that_is_none_closes_with_1007() -> None:
+    """trio-websocket 0.12 hangs up without a word."""
+
+    async def serve(socket: Socket) -> None:
+        with pytest.raises(SocketClosed):
+            await socket.receive()
+
+    async with served(WebSocketLibrary.WEBSOCKETS, serve) as url, client_of(url) as client:
+        await client._stream.send_all(b"\x81\x82" + bytes(4) + b"\xff\xfe")
+        with pytest.raises(ConnectionClosed) as end:
+            await client.get_message()
+    assert end.value.reason is not None
+    assert end.value.reason.code == 1007
+
+
+# --- the client's end, against the simulator -------------------------------------------------------------------------
+
+
+@both
+async def test_a_provider_is_dialled_and_left(library: WebSocketLibrary) -> None:
+    async with open_provider() as provider:
+        async with dial(f"{provider.url}?model=sim", {"Authorization": "Bearer none"}, library=library) as socket:
+            assert "session.created" in str(await socket.receive())
+            await socket.ping()
+        with trio.fail_after(2):
+            await provider.sockets(0)
+        assert provider.handshakes[0].headers["authorization"] == "Bearer none"
+
+
+async def _dialled(url: str, library: WebSocketLibrary) -> None:
+    async with dial(url, {}, library=library):
+        pass
+
+
+@both
+async def test_a_refusal_is_the_provider_error_of_its_status(library: WebSocketLibrary) -> None:
+    async with open_provider(Behaviour(refuse_status=401)) as provider:
+        with pytest.raises(ProviderError) as refused:
+            async with dial(provider.url, {}, library=library):
+                pass
+    assert "401" in refused.value.details
+
+
+@both
+async def test_a_cancelled_dial_leaves_no_socket(library: WebSocketLibrary) -> None:
+    """Failure A, with either library."""
+    async with open_provider(Behaviour(handshake_delay_s=30)) as provider:
+        with trio.move_on_after(0.2):
+            async with dial(provider.url, {}, library=library):
+                pass
+        with trio.fail_after(2):
+            await provider.sockets(0)
+
+
+@both
+async def test_who_hangs_up_in_the_handshake_is_unreachable(library: WebSocketLibrary) -> None:
+    async def hang_up(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, hang_up, 0)
+        url = f"ws://127.0.0.1:{listeners[0].socket.getsockname()[1]}/"
+        with trio.fail_after(2), pytest.raises(ProviderError):
+            await _dialled(url, library)
+        nursery.cancel_scope.cancel()
+
+
+# --- the lean stream --------------------------------------------------------------------------------------------------
+
+
+async def test_a_lean_stream_holds_back_and_sends_in_one_piece() -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    ours = await trio.open_tcp_stream("127.0.0.1", listeners[0].socket.getsockname()[1])
+    theirs = await listeners[0].accept()
+    async with ours, theirs, listeners[0]:
+        stream = LeanStream(ours)
+        with stream.holding():
+            await stream.send_all(b"header ")
+        with trio.move_on_after(0.05) as waiting:
+            await theirs.receive_some()
+        assert waiting.cancelled_caught
+        await stream.send_all(b"sound")
+        assert await theirs.receive_some() == b"header sound"
+
+
+async def _send_until_it_breaks(stream: LeanStream) -> None:
+    """The first bytes only bring the news that nobody is there."""
+    for _ in range(100):
+        await stream.send_all(b"anybody?")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+
+
+async def test_a_lean_stream_tells_of_a_broken_and_of_a_closed_connection() -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    ours = await trio.open_tcp_stream("127.0.0.1", listeners[0].socket.getsockname()[1])
+    theirs = await listeners[0].accept()
+    stream = LeanStream(ours)
+    async with listeners[0]:
+        await theirs.aclose()
+        assert await stream.receive_some() == b""
+        with pytest.raises(trio.BrokenResourceError):
+            await _send_until_it_breaks(stream)
+        await stream.aclose()
+        for use in (stream.receive_some, lambda: stream.send_all(b"x")):
+            with pytest.raises(trio.ClosedResourceError):
+                await use()
