@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from neko.audio.ledger import Heard, Ledger
+from neko.audio.line import SoundLine
 from neko.audio.loudness import is_loud
 from neko.audio.pcm import bytes_for, duration_ms
 
@@ -43,13 +44,13 @@ class Given:
         self._person = Person.QUIET
         self._hush = 0  # bytes since the last loud ones, where nobody tells that somebody speaks
         self._too_long = 0  # bytes of what was not answered that are not kept any more
-        self._committed = bytearray()
-        self._sound = bytearray()
+        self._committed = SoundLine()
+        self._sound = SoundLine()
         self._carried = 0  # bytes of that, its oldest, that another session held before
         self._before = 0  # bytes before those
 
     def add(self, pcm: bytes) -> None:
-        self._sound += pcm
+        self._sound.add(pcm)
         if not self._tells_speech:
             self._listen(pcm)
         self._bound()
@@ -64,7 +65,7 @@ class Given:
 
     def carry(self, pcm: bytes, *, wanted: bool) -> None:
         """What another session held, first of all; until this one is heard of, nothing of it is taken for quiet."""
-        self._sound += pcm
+        self._sound.add(pcm)
         if wanted or len(self._sound) > self._lead_size:
             self._carried = len(self._sound)
         if wanted:
@@ -79,7 +80,7 @@ class Given:
         """The session has the utterance up to here; without a position, all that was given."""
         self._person = Person.QUIET
         end = self._before + len(self._sound) if at_ms is None else bytes_for(at_ms, self.hz)
-        self._committed += self._take(end - self._before)
+        self._committed.add(self._take(end - self._before))
         self._bound()
 
     def answered(self) -> None:
@@ -87,7 +88,7 @@ class Given:
         if not self._tells_speech:
             self.ended(None)
         self._enter(Heard.UTTERANCE, len(self._committed))
-        self._committed.clear()
+        self._committed.take(len(self._committed))
         if self._person is Person.QUIET:
             self._enter(Heard.UTTERANCE, self._too_long)
             self._too_long = 0
@@ -122,7 +123,7 @@ class Given:
     @property
     def pcm(self) -> bytes:
         """An utterance that was not answered, and what was given since; at rest the lead."""
-        return bytes(self._committed + self._sound)
+        return bytes(self._committed) + bytes(self._sound)
 
     @property
     def held(self) -> int:
@@ -142,14 +143,13 @@ class Given:
             self._enter(Heard.QUIET, len(self._take(len(self._sound) - self._lead_size)))
         excess = max(0, self.held - self._most)
         oldest = min(excess, len(self._committed))
-        del self._committed[:oldest]
+        self._committed.take(oldest)
         self._take(excess - oldest)
         self._too_long += excess
 
-    def _take(self, size: int) -> bytearray:
+    def _take(self, size: int) -> bytes:
         """The oldest of the sound; nothing for a size below 0."""
-        taken = self._sound[: max(0, size)]
-        del self._sound[: len(taken)]
+        taken = self._sound.take(size)
         self._before += len(taken)
         self._carried = max(0, self._carried - len(taken))
         return taken
@@ -159,5 +159,5 @@ class Given:
 
     def _forget(self) -> None:
         self._take(len(self._sound))
-        self._committed.clear()
+        self._committed.take(len(self._committed))
         self._too_long = 0
