@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from neko.testing import Provider
 
 Event = dict[str, Any]
+ABNORMAL = 1006  # RFC 6455, section 7.1.5: nobody said goodbye
 
 
 @define(eq=False)
@@ -50,8 +51,7 @@ class SimClient:
         """Reads to the end; the close code and the reason."""
         with pytest.raises(SocketClosed) as end:
             await self.until(lambda _: False)
-        assert end.value.code is not None
-        return end.value.code, end.value.reason
+        return end.value.code or ABNORMAL, end.value.reason
 
     @property
     def types(self) -> list[str]:

@@ -446,7 +446,7 @@ async def test_beyond_the_rate_limit_a_reply_fails_and_the_session_lives_on(
     ("behaviour", "said"),
     [
         (Behaviour(dies_after_events=6, close_code=1011, close_reason="oops"), "1011 oops"),
-        (Behaviour(drops_after_ms=40), "1006"),
+        (Behaviour(drops_after_ms=40), "connection broke"),
         (Behaviour(expires_after_s=0.05), "1001|maximum duration"),
     ],
 )

@@ -217,7 +217,7 @@ async def test_twenty_that_leave_in_the_handshake_leave_no_socket() -> None:
     [
         (Behaviour(expires_after_s=0.05), "maximum duration"),
         (Behaviour(dies_after_events=5, close_code=1011, close_reason="oops"), "1011 oops"),
-        (Behaviour(drops_after_ms=40), "1006"),
+        (Behaviour(drops_after_ms=40), "connection broke"),
     ],
 )
 async def test_a_session_that_ends_by_itself_is_lost_with_its_reason(behaviour: Behaviour, words: str) -> None:

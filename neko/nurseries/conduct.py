@@ -31,6 +31,7 @@ NOT_PRIMED = "the new model session was gone before it could take over; the old 
 AGENT_NEWS = "Tell the person now, in your own words and manner: {}"
 NOT_TAKEN = "the new model session did not take what it was given"
 HEARD_ONLY = "The person interrupted what you said last; they heard only: {!r}"
+DEAF_DETAILS = "this is a text session; start one with input_type audio to be heard"
 BLIND_DETAILS = "the model behind this character takes no pictures; they are left out"
 MIC_STALE_S = 5.0  # what was heard longer than this before the session was asked for belongs to no conversation
 REDIAL_EVERY_S = 0.25  # a provider that restarts refuses connections for a second or two
@@ -68,6 +69,7 @@ class Conduct:
     _successors: Successors
     _asked_at: float  # when the session was asked for
     _told_blind: Slot | None = None
+    _told_deaf: bool = False  # once for each session, not with each frame
     _due: Swap | None = None  # waits for the end of the turn
     _losses: deque[float] = field(factory=lambda: deque(maxlen=LOSSES), init=False)
 
@@ -121,6 +123,9 @@ class Conduct:
                 assert_never(message)
 
     async def _hear(self, block: MicBlock) -> None:
+        if self.current.hears_hz is None and not self._told_deaf:
+            self._told_deaf = True
+            self._outbox.post(Status(StatusCode.INVALID_INPUT_TYPE, DEAF_DETAILS))
         if block.last_at >= self._asked_at - MIC_STALE_S:
             await self.current.hear(block.pcm, block.sample_rate)
         else:

@@ -30,7 +30,6 @@ from neko.telemetry.metrics import Census
 
 SERVICE_RESTART, UNKNOWN_CHARACTER = 1012, 4004
 FULL_DETAILS = "Too much waits to be told already; this was not taken, send it again in a moment."
-DEAF_DETAILS = "this is a text session; start one with input_type audio to be heard"
 LEFT_DETAILS = "No session is running; start one at any time."
 DRAIN_DETAILS = "The server is closing; what is being said is said to its end. Connect again in a moment."
 
@@ -62,7 +61,6 @@ class LLMSessionManager:
         self.swaps = ports.metrics.of(lanlan_name, self.ledger, self.census)
         self._hosting = Hosting(lanlan_name, self.ledger)
         self._reception = Reception(self.ledger)
-        self._told_deaf: Session | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hosts the character's sessions, one at a time, until cancelled."""
@@ -150,7 +148,6 @@ class LLMSessionManager:
     def hear(self, sound: Microphone) -> None:
         """The person's sound, as `stream_data`."""
         self._hosting.inbox.hear(sound, trio.current_time())
-        self._tell_deaf()
 
     async def swap_session(self, wish: SwapSession) -> None:
         """Has another model session take the place of the running one, until the session ends."""
@@ -336,10 +333,3 @@ class LLMSessionManager:
     def _turn(self) -> Turn | None:
         session = self._hosting.session
         return session.turns.last if session and session.turns else None
-
-    def _tell_deaf(self) -> None:
-        """Once for each text session, not fifty times a second."""
-        session = self._hosting.session
-        if session is not None and session.mode is InputMode.TEXT and self._told_deaf is not session:
-            self._told_deaf = session
-            self._post(Status(StatusCode.INVALID_INPUT_TYPE, DEAF_DETAILS))

@@ -22,7 +22,7 @@ REPLAY_BYTES = 8 * 1024 * 1024
 # Of what has arrived at a client so much is kept all the same: its library may have answered for a program that had not
 # read it yet, and then lost the connection. A second of speech.
 ARRIVED_BYTES = 96 * 1024
-PING_BYTES = 64 * 1024  # between two questions whether it arrives: 0.7 s of speech; each costs two small frames
+PING_BYTES = 96 * 1024  # between two questions whether it arrives: a second of speech; each costs two small frames
 REMEMBERED = 16  # interrupted turns; of older ones nobody is left who could still send
 MESSAGE_BYTES = 256  # what a message without sound counts for in that
 

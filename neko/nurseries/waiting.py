@@ -32,7 +32,8 @@ class Waiting(Generic[T]):
 
     def wake(self) -> None:
         """Has everybody who waits look again."""
-        self._waiters.unpark_all()
+        if self._waiters:
+            self._waiters.unpark_all()
 
     async def change(self) -> None:
         """Until something comes, goes, or is over."""

@@ -8,7 +8,16 @@ import orjson
 import pybase64
 from cattrs import ClassValidationError
 
-from neko.protocol.client import ACTIONS, AudioFraming, ClientFrame, ClientMessage, MicFormat, StreamData, SwapSession
+from neko.protocol.client import (
+    ACTIONS,
+    AudioFraming,
+    ClientFrame,
+    ClientMessage,
+    InputType,
+    MicFormat,
+    StreamData,
+    SwapSession,
+)
 from neko.protocol.converter import build_converter, describe
 from neko.protocol.errors import StatusCode, WireError
 from neko.protocol.server import TYPES, AudioChunk, Pong, ServerMessage
@@ -17,6 +26,9 @@ from neko.protocol.stream import DEFAULT_MIC_HZ, check_rate, check_size, microph
 SPEECH_HZ = 48_000  # what every client plays
 MAX_FRAME = 4 * 1024 * 1024  # bytes; over this the socket closes with 1009
 _ABOUT = 80  # characters of a wrong value that an error may repeat
+
+STREAM_DATA = next(name for name, cls in ACTIONS.items() if cls is StreamData)
+OF_A_MICROPHONE = {"action", "input_type", "data", "sample_rate"}  # all that a frame of sound needs
 
 _converter = build_converter()
 
@@ -54,6 +66,11 @@ def _structure(frame: str) -> ClientFrame:
     if not isinstance(raw, dict):
         raise WireError(StatusCode.INVALID_JSON, "the frame is JSON, but no object")
     action = raw.get("action")
+    if action == STREAM_DATA and raw.keys() <= OF_A_MICROPHONE and raw.get("input_type") == InputType.AUDIO:
+        # Fifty times a second; a wrong value goes the long way, where it is explained.
+        data, rate = raw.get("data"), raw.get("sample_rate")
+        if data is not None and (rate is None or type(rate) is int):
+            return StreamData(InputType.AUDIO, data, rate)
     if action is None:
         raise WireError(StatusCode.INVALID_VALUE, f"action is missing; accepted: {', '.join(ACTIONS)}")
     if not isinstance(action, str) or action not in ACTIONS:

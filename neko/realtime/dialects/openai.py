@@ -121,7 +121,8 @@ class OpenAiDialect:
                 "item_id": str(item),
                 "delta": str(delta),
             }:
-                return (AudioDelta(reply, item, pybase64.b64decode(delta)),)
+                # Without `validate` three times as slow.
+                return (AudioDelta(reply, item, pybase64.b64decode(delta, validate=True)),)
             case {
                 "type": "response.output_audio_transcript.delta" | "response.output_text.delta",
                 "response_id": str(reply),
