@@ -104,7 +104,7 @@ async def test_the_line_drops_in_the_middle_of_a_word(autojump_clock: trio.testi
         await client.send({"type": "response.create"})
         assert (await client.until_closed())[0] == 1006
         assert provider.sessions[0].spoke == list(range(8))
-        assert provider.sessions[0].ended == Ended(Party.PROVIDER, 1006)
+        assert await provider.sessions[0].closed() == Ended(Party.PROVIDER, 1006)
 
 
 async def test_who_left_is_on_record(autojump_clock: trio.testing.MockClock) -> None:

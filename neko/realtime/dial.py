@@ -91,7 +91,7 @@ async def _shake_hands_trio(
         max_message_size=MAX_MESSAGE,
         receive_buffer_size=RECEIVE_BUFFER,
     )
-    greeting.greeted = True
+    greeting.step_aside()
     return TrioSocket(connection)
 
 
@@ -137,16 +137,23 @@ class _Greeting(trio.abc.Stream):
 
     def __init__(self, inner: trio.abc.Stream) -> None:
         self._inner = inner
-        self.greeted = False
+        self._greeted = False
+
+    def step_aside(self) -> None:
+        """The handshake is over. From the next call on nothing stands between, where no error has to be translated."""
+        self._greeted = True
+        if not isinstance(self._inner, trio.SSLStream):
+            self.receive_some = self._inner.receive_some  # type: ignore[method-assign]
+            self.send_all = self._inner.send_all  # type: ignore[method-assign]
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         try:
             data = await self._inner.receive_some(max_bytes)
         except (trio.BrokenResourceError, ssl.SSLError) as error:
-            if self.greeted:
+            if self._greeted:
                 raise trio.BrokenResourceError from error
             raise Unreachable(f"the connection broke in the handshake ({error})") from error
-        if not data and not self.greeted:
+        if not data and not self._greeted:
             raise Unreachable("the other side hung up in the handshake")
         return data
 

@@ -55,17 +55,17 @@ class AnsweredFirst(Replayed):
         super().__init__(stream, rest)
         self._head: bytes | None = head
         self._answered = trio.Event()
-        self._passes = False  # all that was read before has been given
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        if self._passes:
-            return await self.inner.receive_some(max_bytes)
         if self._head is not None:
             await trio.lowlevel.checkpoint()
             head, self._head = self._head, None
             return head
         await self._answered.wait()
-        self._passes = not self._seen
+        if not self._seen:
+            # All that was read before has been given: from the next call on nothing stands between.
+            self.receive_some = self.inner.receive_some  # type: ignore[method-assign]
+            self.send_all = self.inner.send_all  # type: ignore[method-assign]
         return await super().receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
