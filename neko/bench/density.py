@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import product
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ class Plan:
     rounds: int = 5
     seconds: float = 5.0
     work: Work = Work.BOTH
-    frames: MicFrames = MicFrames.BASE64
+    frames: Sequence[MicFrames] = (MicFrames.BASE64,)
 
 
 async def measure_density(
@@ -66,32 +66,31 @@ async def measure_density(
     async with open_servers(names, max(plan.sessions)) as servers:
         for name, why in servers.missing.items():
             on_missing(name, why)
-        full: set[tuple[str, int]] = set()
-        for _, sessions in ((turn, count) for turn in range(plan.rounds) for count in plan.sessions):
-            for name in servers.names:
-                if any(server == name and sessions > most for server, most in full):
-                    continue
-                window = await _measure(servers, name, sessions, plan)
-                on_window(window)
-                windows.append(window)
-                if not window.whole:
-                    full.add((name, sessions))
+        carries: dict[str, int] = {}  # what a server that did not deliver everything was given
+        for _, sessions, frames, name in product(range(plan.rounds), plan.sessions, plan.frames, servers.names):
+            if sessions > carries.get(name, sessions):
+                continue
+            window = await _measure(servers, name, sessions, frames, plan)
+            on_window(window)
+            windows.append(window)
+            if not window.whole:
+                carries[name] = min(sessions, carries.get(name, sessions))
     return list(medians(windows))
 
 
-async def _measure(servers: Servers, name: str, sessions: int, plan: Plan) -> Window:
-    got = await servers.have("talk", name, sessions=sessions, seconds=plan.seconds, work=plan.work, frames=plan.frames)
+async def _measure(servers: Servers, name: str, sessions: int, frames: MicFrames, plan: Plan) -> Window:
+    got = await servers.have("talk", name, sessions=sessions, seconds=plan.seconds, work=plan.work, frames=frames)
     if "error" in got:
         never = (inf, inf, inf)
         return Window(
-            name, sessions, plan.work, plan.frames, inf, never, never, 0.0, (inf, inf), 0.0, 0.0, failed=got["error"]
+            name, sessions, plan.work, frames, inf, never, never, 0.0, (inf, inf), 0.0, 0.0, failed=got["error"]
         )
     waited = got["waited_s"] / got["seconds"]
     return Window(
         server=name,
         sessions=sessions,
         work=plan.work,
-        frames=plan.frames,
+        frames=frames,
         cpu_percent=got["ran_s"] / got["seconds"] / sessions * 100,
         down_ms=_quantiles(got["down"]),
         up_ms=_quantiles(got["up"]),
@@ -106,13 +105,11 @@ async def _measure(servers: Servers, name: str, sessions: int, plan: Plan) -> Wi
 def medians(windows: Iterable[Window]) -> Iterator[Window]:
     """One for each server and number of sessions, in the order in which they came first."""
 
-    def which(window: Window) -> tuple[int, str]:
-        return window.sessions, window.server
-
-    order = list(dict.fromkeys(map(which, windows := list(windows))))
-    grouped = {key: list(group) for key, group in groupby(sorted(windows, key=which), key=which)}
-    for key in sorted(order, key=lambda each: each[0]):
-        yield _median(grouped[key])
+    rounds: dict[tuple[int, str, MicFrames], list[Window]] = {}
+    for window in windows:
+        rounds.setdefault((window.sessions, window.server, window.frames), []).append(window)
+    for which in sorted(rounds, key=lambda each: each[0]):
+        yield _median(rounds[which])
 
 
 def _median(of: Sequence[Window]) -> Window:
@@ -158,10 +155,11 @@ class Bar:
 
 def bars(rows: Sequence[Window]) -> list[Bar]:
     """Ratios within one run."""
-    at = {(row.server, row.sessions): row for row in rows if not row.failed}
+    at = {(row.server, row.sessions): row for row in rows if not row.failed and row.frames is MicFrames.BASE64}
+    lists = {row.sessions: row for row in rows if row.server == NEKO and row.frames is MicFrames.INTEGERS}
 
     def cpu(sessions: int, other: str) -> float | None:
-        return _ratio(at.get((NEKO, sessions)), at.get((other, sessions)), lambda row: row.cpu_percent)
+        return _ratio(at.get((NEKO, sessions)), at.get((other, sessions)), _cpu)
 
     def down(place: int) -> float | None:
         return _ratio(at.get((NEKO, 50)), at.get((FLOOR, 50)), lambda row: row.down_ms[place])
@@ -175,6 +173,7 @@ def bars(rows: Sequence[Window]) -> list[Bar]:
         Bar("speech down at 50, p50, × relay", down(0), 1.5),
         Bar("speech down at 50, p99, × relay", down(1), 2.0),
         Bar("microphone up at 50, p50, ms", at_50.up_ms[0] if at_50 else None, 30.0),
+        Bar("CPU at 50 with lists of integers, × base64", _ratio(lists.get(50), at_50, _cpu), 1.5),
         _carries(at.get((NEKO, 75)), "75 sessions on trio-websocket: p99 added, ms"),
         _carries(at.get((NEKO_WEBSOCKETS, 100)), "100 sessions on websockets: p99 added, ms"),
     ]
@@ -188,6 +187,10 @@ def _carries(row: Window | None, name: str) -> Bar:
 
 def _ratio(ours: Window | None, theirs: Window | None, pick: Callable[[Window], float]) -> float | None:
     return None if ours is None or theirs is None else pick(ours) / pick(theirs)
+
+
+def _cpu(row: Window) -> float:
+    return row.cpu_percent
 
 
 def _quantiles(of: dict[str, float]) -> tuple[float, float, float]:

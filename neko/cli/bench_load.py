@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DENSITY = (
-    "sessions", "server", "CPU per session", "whole core", "delivered", "down p50 / p99 / max", "up p50 / p99 / max",
-    "loop late p99 / max", "load late", "kept waiting", "disturbed",
+    "sessions", "server", "frames", "CPU per session", "whole core", "delivered", "down p50 / p99 / max",
+    "up p50 / p99 / max", "loop late p99 / max", "load late", "kept waiting", "disturbed",
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def output_options(command: Command) -> Command:
 @click.option("--rounds", type=click.IntRange(1), default=Plan().rounds, show_default=True)
 @click.option("--seconds", type=click.FloatRange(1), default=Plan().seconds, show_default=True, help="Of a window.")
 @click.option("--work", type=click.Choice([Work.BOTH, Work.TURNS]), default=Work.BOTH, show_default=True)
-@click.option("--frames", type=click.Choice(list(MicFrames)), default=MicFrames.BASE64, show_default=True)
+@click.option("--frames", multiple=True, type=click.Choice(list(MicFrames)), default=Plan().frames, show_default=True)
 @servers_option(SERVERS)
 @output_options
 @log_option
@@ -66,7 +66,7 @@ def density(
     rounds: int,
     seconds: float,
     work: str,
-    frames: str,
+    frames: tuple[str, ...],
     servers: tuple[str, ...],
     as_json: bool,
     markdown: bool,
@@ -90,10 +90,10 @@ def density(
 
     Exit status 0 when no bar that was measured is missed, 1 otherwise.
     """
-    plan = Plan(sessions, rounds, seconds, Work(work), MicFrames(frames))
+    plan = Plan(sessions, rounds, seconds, Work(work), [MicFrames(each) for each in frames])
     measure = partial(measure_density, on_window=_note(_window), on_missing=_missing)
     rows = _run(measure, log_style, plan, servers)
-    of = bars(rows) if plan.work is Work.BOTH and plan.frames is MicFrames.BASE64 else []
+    of = bars(rows) if plan.work is Work.BOTH else []
     _report(rows, (DENSITY, _window), of, as_json=as_json, markdown=markdown)
 
 
@@ -203,10 +203,11 @@ def _missing(name: str, why: str) -> None:
 
 def _window(row: Window) -> list[str]:
     if row.failed:
-        return [str(row.sessions), row.server, row.failed, *["–"] * (len(DENSITY) - 3)]
+        return [str(row.sessions), row.server, row.frames, row.failed, *["–"] * (len(DENSITY) - 4)]
     return [
         str(row.sessions),
         row.server,
+        row.frames,
         f"{row.cpu_percent:.2f} %",
         f"{row.cpu_percent * row.sessions:.0f} %",
         f"{row.delivered:.1%}",
