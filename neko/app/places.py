@@ -12,6 +12,7 @@ from attrs import define, field
 from neko.conversation.tokens import tokens
 from neko.local.engines import ChatMessage
 from neko.local.llama_process import SLOTS
+from neko.nurseries.lull import Lull
 from neko.realtime.chat import ChatModel
 from neko.realtime.errors import ProviderError
 from neko.telemetry import get_logger
@@ -67,9 +68,7 @@ class Places:
     def __init__(self, chat: ChatModel) -> None:
         self._chat = chat
         self._places = [Place(slot) for slot in range(SLOTS)]
-        self._answers = 0
-        self._quiet = trio.Event()
-        self._quiet.set()
+        self._answers = Lull()
         self._readings: set[trio.CancelScope] = set()
 
     @contextmanager
@@ -105,21 +104,14 @@ class Places:
     @contextmanager
     def answering(self) -> Iterator[None]:
         """Nothing is read meanwhile: it would halve the speed of the answer."""
-        if not self._answers:
-            self._quiet = trio.Event()
-        self._answers += 1
-        for reading in self._readings:
-            reading.cancel()
-        try:
+        with self._answers.hurry():
+            for reading in self._readings:
+                reading.cancel()
             yield
-        finally:
-            self._answers -= 1
-            if not self._answers:
-                self._quiet.set()
 
     async def quiet(self) -> None:
         """Returns when nobody is being answered."""
-        await self._quiet.wait()
+        await self._answers.wait()
 
     @contextmanager
     def reading(self) -> Iterator[None]:

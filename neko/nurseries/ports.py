@@ -9,6 +9,7 @@ import trio
 from attrs import field, frozen
 
 from neko.config.snapshot import Snapshot
+from neko.nurseries.lull import Lull
 from neko.protocol.client import InputMode
 from neko.realtime.session import Line, ModelSession
 from neko.telemetry.metrics import Metrics
@@ -44,3 +45,5 @@ class Ports:
     translate: Translate | None = None
     tools: Mapping[str, UseTool] = field(factory=dict)
     metrics: Metrics = field(factory=Metrics)
+    starts: Lull = field(factory=Lull)
+    """Sessions that somebody waits for, of all characters."""

@@ -18,6 +18,7 @@ from neko.realtime.errors import ProviderError
 
 RETRY_S, RETRY_MOST_S = 1.0, 60.0  # between two tries to prepare a session; doubled from the first to the last
 TAIL_TOKENS = 1_000  # said since a session was prepared; more would be read when it takes over, while somebody waits
+LULL_WITHIN = 1.0  # seconds; where somebody always starts, nothing would ever be prepared
 LATE = "the new session did not come up in time"
 
 
@@ -54,6 +55,10 @@ class Running(Protocol):
 
     async def dial(self, plan: Plan) -> Slot:
         """A session of that plan. Raises `ProviderError`."""
+        ...
+
+    async def lull(self) -> None:
+        """Returns when nobody waits for a session to start: what is prepared ahead must not keep them waiting."""
         ...
 
     def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
@@ -208,6 +213,9 @@ class Renewing:
         with trio.CancelScope() as dialling:
             self._dialling = (plan, dialling)
             try:
+                if reason is None and self._wish is None:
+                    with trio.move_on_after(LULL_WITHIN):
+                        await self._running.lull()
                 with trio.fail_after(plan.snapshot.session.swap_deadline_s):
                     fresh = await self._running.dial(plan)
                 self._drop()

@@ -265,7 +265,8 @@ class Session:
                 self.turns, self.inbox, self.outbox, self.history, self.callbacks, self.ports, nursery
             )
             try:
-                slot = await self._start(models)
+                with self.ports.starts.hurry():
+                    slot = await self._start(models)
                 if slot is not None:
                     await self._run_conduct(self._begin(slot, self.turns, models, nursery))
             finally:
@@ -282,6 +283,7 @@ class Session:
             self.newest_of,
             self.scope,
             self.answer,
+            self.ports.starts,
             trio.current_time(),
         )
         renewing = Renewing(succession, self.inbox, self.history)

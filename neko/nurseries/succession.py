@@ -12,6 +12,7 @@ from neko.config.snapshot import Snapshot
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.renewal import Reason
 from neko.nurseries.conduct import Conduct
+from neko.nurseries.lull import Lull
 from neko.nurseries.models import Models
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.slot import Plan, Slot
@@ -34,6 +35,7 @@ class Succession:
     _newest_of: Callable[[Plan], Plan]  # as the configuration wants it now
     _scope: trio.CancelScope  # of the session; it has a deadline while nobody is there
     _answer: Callable[[], ServerMessage]  # for a client that asked for another mode
+    _starts: Lull
     touched_at: float  # when something was said last
     conduct: Conduct = field(init=False)
     _told_of: Snapshot | None = field(default=None, init=False)  # that it does not come up; once is enough
@@ -56,6 +58,9 @@ class Succession:
 
     def newest(self) -> Plan:
         return self._newest_of(self.slot.plan)
+
+    async def lull(self) -> None:
+        await self._starts.wait()
 
     async def dial(self, plan: Plan) -> Slot:
         return await self._models.dial(plan, but=self.slot.unanswered)
