@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -9,12 +10,15 @@ import pytest
 import trio
 import trio.testing
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side, State
 
 from neko.config.model import WebSocketLibrary
 from neko.realtime.dial import dial
 from neko.realtime.errors import ProviderError
 from neko.sockets import Socket, SocketClosed
 from neko.sockets.lean import LeanStream
+from neko.sockets.sans_io_socket import QUEUE, SansIoSocket
 from neko.testing import Behaviour, open_provider
 from neko.web.head import read_head
 from neko.web.sockets import _ACCEPT, Embedded
@@ -50,6 +54,10 @@ async def client_of(url: str) -> AsyncIterator[WebSocketConnection]:
         nursery.cancel_scope.cancel()
 
 
+UPGRADE_REQUEST = (
+    b"GET /v1/realtime?model=local HTTP/1.1\r\nHost: neko\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 both = pytest.mark.parametrize("library", list(WebSocketLibrary))
 
 
@@ -203,19 +211,153 @@ async def test_a_message_in_fragments_is_one_message(library: WebSocketLibrary) 
     assert got == ["hello there"]
 
 
-async def test_text_that_is_none_closes_with_1007() -> None:
-    """trio-websocket 0.12 hangs up without a word."""
+def masked(opcode: Opcode, data: bytes = b"") -> bytes:
+    return Frame(opcode, data).serialize(mask=True, extensions=[])
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (masked(Opcode.CONT, b"of what?"), 1002),
+        (masked(Opcode.TEXT, b"\xff\xfe"), 1007),
+        (struct.pack("!BBQ", 0x82, 0x80 | 127, 22 << 20), 1009),
+    ],
+)
+async def test_a_client_that_breaks_the_rules_is_told_so_and_is_over(frame: bytes, code: int) -> None:
+    """trio-websocket 0.12 hangs up without a word; here a client that answers and waits for our end gets it."""
 
     async def serve(socket: Socket) -> None:
         with pytest.raises(SocketClosed):
             await socket.receive()
 
     async with served(WebSocketLibrary.WEBSOCKETS, serve) as url, client_of(url) as client:
-        await client._stream.send_all(b"\x81\x82" + bytes(4) + b"\xff\xfe")
-        with pytest.raises(ConnectionClosed) as end:
+        await client._stream.send_all(frame)
+        with pytest.raises(ConnectionClosed) as end, trio.fail_after(2):
             await client.get_message()
     assert end.value.reason is not None
-    assert end.value.reason.code == 1007
+    assert end.value.reason.code == code
+
+
+@both
+async def test_a_client_that_resets_before_it_is_accepted_is_a_closed_socket(library: WebSocketLibrary) -> None:
+    served_one: list[str] = []
+
+    async def serve(socket: Socket) -> None:
+        with pytest.raises(SocketClosed):
+            await socket.receive()
+        served_one.append("was served")
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    client = await trio.open_tcp_stream("127.0.0.1", listeners[0].socket.getsockname()[1])
+    stream = await listeners[0].accept()
+    async with listeners[0], stream, trio.open_nursery() as nursery:
+        await client.send_all(UPGRADE_REQUEST)
+        head = await read_head(stream)
+        assert head is not None
+        client.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.socket.close()
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        try:
+            socket = await _ACCEPT[library](nursery, Embedded(), stream, head)
+            assert socket is not None
+            await serve(socket)
+        except SocketClosed:
+            served_one.append("was not")
+        nursery.cancel_scope.cancel()
+    assert len(served_one) == 1
+
+
+class Line(trio.abc.Stream):
+    """Brings what a test says, and breaks for whoever sends when it is told to."""
+
+    def __init__(self) -> None:
+        self.says, self._hears = trio.open_memory_channel[bytes](100)
+        self.sent = b""
+        self._cut: trio.Event | None = None
+
+    def cut(self) -> trio.Event:
+        """From now on who sends waits, and fails when this is set."""
+        self._cut = trio.Event()
+        return self._cut
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self._cut is not None:
+            await self._cut.wait()
+            raise trio.BrokenResourceError
+        self.sent += bytes(data)
+
+    async def wait_send_all_might_not_block(self) -> None: ...
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        return await self._hears.receive()
+
+    async def aclose(self) -> None: ...
+
+
+def sans_io(line: Line) -> SansIoSocket:
+    return SansIoSocket(Protocol(Side.SERVER, state=State.OPEN), line)
+
+
+async def test_what_came_before_a_broken_send_is_still_received(autojump_clock: trio.testing.MockClock) -> None:
+    """The reason that a provider gives is worth more than that it hung up."""
+    line = Line()
+    socket, ends = sans_io(line), []
+
+    async def read() -> None:
+        assert await socket.receive() == "last"
+        with pytest.raises(SocketClosed) as end:
+            await socket.receive()
+        ends.append(end.value.code)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        broken = line.cut()
+
+        async def send() -> None:
+            with pytest.raises(SocketClosed):
+                await socket.send("hello")
+
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked()
+        broken.set()
+        await trio.testing.wait_all_tasks_blocked()
+        line.says.send_nowait(masked(Opcode.TEXT, b"last") + masked(Opcode.CLOSE, struct.pack("!H", 1008)))
+    assert ends == [1008]
+
+
+async def test_who_sends_waits_while_somebody_elses_bytes_leave(autojump_clock: trio.testing.MockClock) -> None:
+    line = Line()
+    socket = sans_io(line)
+    line.cut()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(socket.ping)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(1) as waiting:
+            await socket.send("behind the ping")
+        nursery.cancel_scope.cancel()
+    assert waiting.cancelled_caught
+
+
+async def test_who_waits_for_a_pong_reads_no_more_than_fits(autojump_clock: trio.testing.MockClock) -> None:
+    line = Line()
+    socket = sans_io(line)
+    for number in range(100):
+        line.says.send_nowait(masked(Opcode.TEXT, str(number).encode()))
+    with trio.move_on_after(1):
+        await socket.ping()
+    assert line.says.statistics().current_buffer_used == 100 - QUEUE
+    assert [await socket.receive() for _ in range(100)] == [str(number) for number in range(100)]
+
+
+async def test_the_answer_to_the_latest_ping_is_one_to_all(autojump_clock: trio.testing.MockClock) -> None:
+    """RFC 6455, section 5.5.3."""
+    line = Line()
+    socket = sans_io(line)
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(socket.ping)
+            await trio.testing.wait_all_tasks_blocked()
+        line.says.send_nowait(masked(Opcode.PONG, b"3"))
 
 
 # --- the client's end, against the simulator -------------------------------------------------------------------------

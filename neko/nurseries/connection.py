@@ -37,6 +37,9 @@ from neko.sockets import Socket, SocketClosed
 GOODBYE_WITHIN = 2.0  # seconds for the last words and the closing handshake
 HEARTBEAT_S = 20.0  # below the 30 to 60 s after which home routers forget a silent connection
 HEARTBEAT_WITHIN = 20.0  # seconds for a pong; a phone that changes cells is away for ten
+# Seconds for a pong behind speech: the 2.5 MB that a kernel may hold take 20 s on a line of 1 Mbit/s, which
+# just carries speech in base64; one that moves at all is not dead.
+SPEECH_WITHIN = 40.0
 NORMAL, GOING_AWAY = 1000, 1001
 
 
@@ -153,10 +156,10 @@ async def _feel_pulse(websocket: Socket, client: Subscription, connection: trio.
     """
     try:
         while True:
-            with trio.move_on_after(HEARTBEAT_S):
+            with trio.move_on_after(HEARTBEAT_S) as silence:
                 await client.much_left()
             arrived = client.asking()
-            with trio.fail_after(HEARTBEAT_WITHIN):
+            with trio.fail_after(HEARTBEAT_WITHIN if silence.cancelled_caught else SPEECH_WITHIN):
                 await websocket.ping()
             arrived()
     except trio.TooSlowError:

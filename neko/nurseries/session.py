@@ -141,9 +141,9 @@ class Session:
         now = trio.current_time()
         if self._succession is not None:
             self._succession.touched_at = now
-        if now - self._touched_at >= TOUCHED_EVERY_S:
+        limit = self._policy.idle_end_s
+        if now - self._touched_at >= min(TOUCHED_EVERY_S, limit / 10):
             self._touched_at = now
-            limit = self._policy.idle_end_s
             self._idle.deadline = now + limit if limit else inf
 
     async def run(self, on_over: Callable[[], None]) -> None:

@@ -42,11 +42,11 @@ class LeanStream(trio.abc.HalfCloseableStream):
         if self._holds:
             self._held.append(data)
             return
+        await trio.lowlevel.checkpoint_if_cancelled()
         if self._held:
             self._held.append(data)
             data = b"".join(self._held)
             self._held.clear()
-        await trio.lowlevel.checkpoint_if_cancelled()
         sent = self._write(data)
         if sent < len(data):
             await self._stream.send_all(memoryview(data)[sent:])

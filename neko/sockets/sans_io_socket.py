@@ -23,10 +23,15 @@ from websockets.uri import parse_uri
 from neko.sockets.socket import Rejected, SocketClosed
 
 BUFFER = 64 * 1024  # bytes; a burst of frames in one wake-up
+QUEUE = 64  # messages that wait for whoever receives, while somebody else reads on for a pong; 2.5 s of deltas
 
 
 class SansIoSocket:
-    """`Socket`, over a stream and a protocol that has shaken hands. The stream is its owner's to close."""
+    """`Socket`, over a stream and a protocol that has shaken hands. The stream is its owner's to close.
+
+    Whoever waits for something reads, one task at a time, and the others wait for what it brings. In the same way one
+    task writes, all that is queued, and the others wait until theirs has left.
+    """
 
     def __init__(self, protocol: Protocol, stream: trio.abc.Stream, seen: Iterable[object] = ()) -> None:
         self._protocol = protocol
@@ -34,11 +39,14 @@ class SansIoSocket:
         self._messages: deque[str | bytes] = deque()
         self._fragments: list[bytes] = []
         self._text = True  # what the fragments are of
-        self._unanswered: set[bytes] = set()  # pings
+        self._unanswered: list[bytes] = []  # pings, oldest first
         self._names = count(1)
         self._over = False  # nothing more comes
+        self._broken = False  # nothing more goes: the line is cut, or half a frame has left
+        self._left = False  # we have said goodbye: nobody receives any more
         self._reading = self._sending = False
         self._readers = trio.lowlevel.ParkingLot()
+        self._senders = trio.lowlevel.ParkingLot()
         self._take_events(seen)
 
     async def send(self, *frames: str | bytes) -> None:
@@ -49,7 +57,7 @@ class SansIoSocket:
                 else:
                     self._protocol.send_binary(frame)
         await self.flush()
-        if self._over:
+        if self._over or self._broken:
             raise self._closed()
 
     async def receive(self) -> str | bytes:
@@ -59,20 +67,23 @@ class SansIoSocket:
             if self._over:
                 raise self._closed()
             await self._read_on()
+        if len(self._messages) == QUEUE:
+            self._readers.unpark_all()
         return self._messages.popleft()
 
     async def ping(self) -> None:
         name = str(next(self._names)).encode()
         with self._open():
             self._protocol.send_ping(name)
-        self._unanswered.add(name)
+        self._unanswered.append(name)
         await self.flush()
         while name in self._unanswered:
-            if self._over:
+            if self._over or self._broken:
                 raise self._closed()
             await self._read_on()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        self._left = True
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(code, reason)
             await self.flush()
@@ -80,24 +91,19 @@ class SansIoSocket:
             await self._read_on()
 
     async def _read_on(self) -> None:
-        """Reads once, or waits until whoever is reading has."""
-        if self._reading:
+        """Reads once, or waits until whoever reads has; nobody reads while too much waits to be received."""
+        if self._reading or len(self._messages) >= QUEUE:
             await self._readers.park()
         else:
             await self.pump()
 
-    def _take_events(self, events: Iterable[object]) -> None:
-        for event in events:
-            if isinstance(event, Frame):
-                self._take(event)
-        if self._protocol.state is State.CLOSED or self._protocol.close_rcvd is not None:
-            self._over = True
-
     async def pump(self) -> None:
-        """Reads once. What has to be answered is answered."""
+        """Reads once, and answers what has to be answered. A cancel loses nothing, but in the middle of an answer that
+        the line does not take: half of one ends the socket."""
         self._reading = True
         try:
             data = await self._stream.receive_some(BUFFER)
+            # No checkpoint until the protocol has it.
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
         finally:
@@ -108,30 +114,49 @@ class SansIoSocket:
         else:
             self._protocol.receive_eof()
         self._take_events(self._protocol.events_received())
-        await self.flush()
+        if not self._sending:  # whoever is sending sends this as well
+            await self.flush()
 
     async def flush(self) -> None:
-        """Sends what waits. Who finds somebody sending leaves it to them."""
-        if self._sending:
-            return
+        """Returns when all that is queued has left, or never will."""
+        while self._sending:
+            await self._senders.park()
         self._sending = True
         try:
-            while data := b"".join(self._protocol.data_to_send()):
+            while not self._broken and (data := b"".join(self._protocol.data_to_send())):
                 await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._protocol.receive_eof()
-            self._over = True
+            self._broken = True  # whoever reads learns how it ended
+        except trio.Cancelled:
+            self._broken = True
+            raise
         finally:
             self._sending = False
+            self._senders.unpark_all()
+
+    def _take_events(self, events: Iterable[object]) -> None:
+        for event in events:
+            if isinstance(event, Frame):
+                self._take(event)
+        protocol = self._protocol
+        if protocol.close_rcvd is not None or protocol.parser_exc is not None or protocol.state is State.CLOSED:
+            self._over = True
 
     def _take(self, frame: Frame) -> None:
         match frame.opcode:
             case Opcode.PONG:
-                self._unanswered.discard(bytes(frame.data))
+                self._answered(bytes(frame.data))
             case opcode if opcode in DATA_OPCODES:
                 self._take_data(frame)
 
+    def _answered(self, name: bytes) -> None:
+        """Of several pings the latest may be answered alone (RFC 6455, section 5.5.3)."""
+        if name in self._unanswered:
+            del self._unanswered[: self._unanswered.index(name) + 1]
+
     def _take_data(self, frame: Frame) -> None:
+        if self._left:
+            return
         if frame.opcode is not Opcode.CONT:
             self._text = frame.opcode is Opcode.TEXT
         self._fragments.append(bytes(frame.data))
@@ -143,10 +168,13 @@ class SansIoSocket:
             self._messages.append(data.decode() if self._text else data)
         except UnicodeDecodeError as error:
             self._protocol.fail(1007, f"{error.reason} at position {error.start}")
+            self._over = True
 
     @contextmanager
     def _open(self) -> Iterator[None]:
         try:
+            if self._broken:
+                raise self._closed()
             yield
         except InvalidState:
             raise self._closed() from None
@@ -159,14 +187,22 @@ class SansIoSocket:
 async def accept(
     stream: trio.abc.HalfCloseableStream, seen: bytes, *, max_bytes: int, subprotocol: Subprotocol | None = None
 ) -> SansIoSocket:
-    """The server's end, for an upgrade request that was read (`seen`, with what came behind it) and found right."""
+    """The server's end, for an upgrade request that was read (`seen`, with what came behind it) and found right.
+
+    Raises:
+        Rejected: not by this library, which takes no header above 8 KiB.
+        SocketClosed: nor that one, and it has said so.
+    """
     protocol = ServerProtocol(subprotocols=[subprotocol] if subprotocol else None, max_size=max_bytes)
     protocol.receive_data(seen)
-    request, *frames = protocol.events_received()
-    assert isinstance(request, Request)  # the caller has read a whole one
+    request, *frames = [*protocol.events_received(), None]
+    if not isinstance(request, Request):
+        raise Rejected(400, str(protocol.handshake_exc or protocol.parser_exc).encode())
     protocol.send_response(protocol.accept(request))
     socket = SansIoSocket(protocol, stream, frames)
     await socket.flush()
+    if protocol.state is State.CONNECTING or protocol.handshake_exc is not None:
+        raise SocketClosed()
     return socket
 
 

@@ -26,20 +26,20 @@ class TrioSocket:
                     await self._connection.send_message(frame)
             await self._connection.send_message(frames[-1])
         except ConnectionClosed as closed:
-            raise _closed(closed) from None
+            raise closed_as(closed) from None
 
     async def receive(self) -> str | bytes:
         try:
             message: str | bytes = await self._connection.get_message()
         except ConnectionClosed as closed:
-            raise _closed(closed) from None
+            raise closed_as(closed) from None
         return message
 
     async def ping(self) -> None:
         try:
             await self._connection.ping()
         except ConnectionClosed as closed:
-            raise _closed(closed) from None
+            raise closed_as(closed) from None
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         await self._connection.aclose(code, reason or None)
@@ -48,7 +48,8 @@ class TrioSocket:
         return self._stream.holding() if self._stream else nullcontext()
 
 
-def _closed(closed: ConnectionClosed) -> SocketClosed:
+def closed_as(closed: ConnectionClosed) -> SocketClosed:
+    """The library's word for it in ours."""
     if closed.reason is None or int(closed.reason.code) == ABNORMAL:
         return SocketClosed()
     return SocketClosed(int(closed.reason.code), closed.reason.reason or "")

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import trio
 from attrs import frozen
-from trio_websocket import wrap_server_stream
+from trio_websocket import ConnectionClosed, wrap_server_stream
 from websockets.typing import Subprotocol
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import RejectConnection
@@ -21,12 +21,13 @@ from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME, write_server
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import CharacterSwitched, Status
-from neko.sockets import Socket, SocketClosed, TrioSocket
+from neko.sockets import Rejected, Socket, SocketClosed, TrioSocket
 from neko.sockets.lean import lean
 from neko.sockets.sans_io_socket import accept
+from neko.sockets.trio_socket import closed_as
 from neko.web.access import UNAUTHORIZED, Access, foreign, unauthorized
 from neko.web.house import HealthState
-from neko.web.refusal import BUSY, ErrorCode, Refusal, Refused, busy, linger, refuse
+from neko.web.refusal import BUSY, ErrorCode, Refusal, Refused, busy, linger, refuse, written
 from neko.web.replay import AnsweredFirst
 
 if TYPE_CHECKING:
@@ -152,18 +153,28 @@ async def _accept_trio(nursery: trio.Nursery, welcome: Welcome, stream: trio.Soc
             max_message_size=_largest(welcome),
             receive_buffer_size=RECEIVE_BUFFER,
         )
-        return TrioSocket(await request.accept(subprotocol=_subprotocol(welcome, head)), handshake.inner)
+        try:
+            connection = await request.accept(subprotocol=_subprotocol(welcome, head))
+        except ConnectionClosed as closed:
+            raise closed_as(closed) from None
+        return TrioSocket(connection, handshake.inner)
     return None
 
 
-async def _accept_sans_io(_: trio.Nursery, welcome: Welcome, stream: trio.SocketStream, head: Head) -> Socket:
+async def _accept_sans_io(_: trio.Nursery, welcome: Welcome, stream: trio.SocketStream, head: Head) -> Socket | None:
     subprotocol = _subprotocol(welcome, head)
-    return await accept(
-        lean(stream),
-        head.raw + head.rest,
-        max_bytes=_largest(welcome),
-        subprotocol=Subprotocol(subprotocol) if subprotocol else None,
-    )
+    with trio.move_on_after(ACCEPT_WITHIN):
+        try:
+            return await accept(
+                lean(stream),
+                head.raw + head.rest,
+                max_bytes=_largest(welcome),
+                subprotocol=Subprotocol(subprotocol) if subprotocol else None,
+            )
+        except Rejected as rejected:
+            details = f"no WebSocket handshake: {rejected.body.decode(errors='replace')}"
+            await stream.send_all(written(Refusal(HTTPStatus(rejected.status), ErrorCode.BAD_REQUEST, details)))
+    return None
 
 
 _ACCEPT = {WebSocketLibrary.TRIO_WEBSOCKET: _accept_trio, WebSocketLibrary.WEBSOCKETS: _accept_sans_io}
