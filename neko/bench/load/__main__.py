@@ -184,7 +184,7 @@ async def main() -> None:
         order = orjson.loads(line)
         try:
             result = await commands[order.pop("do")](cattrs.structure(order, Load))
-        except (ConnectionError, TimeoutError, asyncio.CancelledError, OSError) as error:
+        except (TimeoutError, OSError) as error:
             result = {"error": f"{type(error).__name__}: {error}"}
             await generator.go(cattrs.structure(order, Load))
         print(orjson.dumps(result).decode(), flush=True)

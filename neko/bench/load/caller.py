@@ -64,9 +64,8 @@ class Caller(WSListener):
         self.hush()
         for future in (self.started, self.paired):
             if not future.done():
-                future.set_exception(
-                    ConnectionError("the server closed")
-                ) if future is self.started else future.cancel()
+                future.set_exception(ConnectionError("the server closed"))
+                future.exception()  # seen: perhaps nobody waits for it
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == WSMsgType.CLOSE:
