@@ -8,9 +8,9 @@ What is left at pipecat's defaults, and matters for the figures:
 
 - Speech goes out in pieces of 40 ms (`audio_out_10ms_chunks`), one every 40 ms of the clock and none faster, from a
   queue that has no bound: a stall of the loop that is longer than a piece delays all the rest of the reply.
-- Both resamplers are soxr at VHQ, where neko and the relay use HQ: it gives out the microphone in 15 instead of 33
-  pieces per second, which are later and cost less to send. The microphone's forgets what its filter holds when no frame
-  has come for 0.2 s.
+- Both resamplers are soxr at VHQ, where the relays use HQ, and neko HQ for speech and LQ for the microphone: VHQ gives
+  out the microphone in 15 instead of 33 pieces per second, which are later and cost less to send. The microphone's
+  forgets what its filter holds when no frame has come for 0.2 s.
 - Every frame of the microphone passes all processors of the pipeline to its end, also behind the service.
 - Turns are tracked, and a pipeline in which nobody speaks for 300 s ends.
 """

@@ -23,6 +23,7 @@ from trio_websocket import (
     serve_websocket,
 )
 
+from neko.app.collector import calm_collector
 from neko.bench.lateness import tell_lateness
 
 BUFFER = 64 * 1024  # bytes; the default of 4 KiB wakes up several times for each delta
@@ -85,7 +86,9 @@ async def hear(client: WebSocketConnection, model: WebSocketConnection) -> None:
                 data, hz = frame["data"], frame.get("sample_rate", 16_000)
                 if isinstance(data, list):
                     data, hz = pybase64.b64encode_as_string(np.array(data, dtype="<i2").tobytes()), 48_000
-                sound = ears.setdefault(hz, Resampler(hz, 24_000)).push(data)
+                if hz not in ears:
+                    ears[hz] = Resampler(hz, 24_000)
+                sound = ears[hz].push(data)
                 if sound:
                     append = {"type": "input_audio_buffer.append", "audio": sound}
                     await model.send_message(orjson.dumps(append).decode())
@@ -126,4 +129,5 @@ async def main(provider: str) -> None:
 
 
 if __name__ == "__main__":
+    calm_collector()  # as neko does: the difference is to be the session logic
     trio.run(main, sys.argv[1])

@@ -36,6 +36,7 @@ class Window:
     loop_ms: tuple[float, float]  # how late its event loop was: p99, max
     waited: float  # share of the time that it could have run and others had its core
     late_ms: float  # by how much the load itself was late, p99
+    load: float  # share of its core that the load had
     disturbed: int = 0  # windows in which the server had to wait too long for its core
     windows: int = 1
     failed: str = ""
@@ -66,15 +67,19 @@ async def measure_density(
     async with open_servers(names, max(plan.sessions)) as servers:
         for name, why in servers.missing.items():
             on_missing(name, why)
-        carries: dict[str, int] = {}  # what a server that did not deliver everything was given
-        for _, sessions, frames, name in product(range(plan.rounds), plan.sessions, plan.frames, servers.names):
-            if sessions > carries.get(name, sessions):
+        full: dict[tuple[str, MicFrames], int] = {}  # the sessions with which a server did not deliver everything
+        for turn, sessions, frames, place in product(
+            range(plan.rounds), plan.sessions, plan.frames, range(len(servers.names))
+        ):
+            # Each round begins with another one: whatever drifts during a round meets all of them.
+            name = servers.names[(turn + place) % len(servers.names)]
+            if sessions > full.get((name, frames), sessions):
                 continue
             window = await _measure(servers, name, sessions, frames, plan)
             on_window(window)
             windows.append(window)
             if not window.whole:
-                carries[name] = min(sessions, carries.get(name, sessions))
+                full[name, frames] = min(sessions, full.get((name, frames), sessions))
     return list(medians(windows))
 
 
@@ -83,7 +88,19 @@ async def _measure(servers: Servers, name: str, sessions: int, frames: MicFrames
     if "error" in got:
         never = (inf, inf, inf)
         return Window(
-            name, sessions, plan.work, frames, inf, never, never, 0.0, (inf, inf), 0.0, 0.0, failed=got["error"]
+            server=name,
+            sessions=sessions,
+            work=plan.work,
+            frames=frames,
+            cpu_percent=inf,
+            down_ms=never,
+            up_ms=never,
+            delivered=0.0,
+            loop_ms=(inf, inf),
+            waited=0.0,
+            late_ms=0.0,
+            load=0.0,
+            failed=got["error"],
         )
     waited = got["waited_s"] / got["seconds"]
     return Window(
@@ -98,6 +115,7 @@ async def _measure(servers: Servers, name: str, sessions: int, frames: MicFrames
         loop_ms=(got["loop"]["p99_ms"], got["loop"]["max_ms"]),
         waited=waited,
         late_ms=got["late_p99_ms"],
+        load=got["load_ran_s"] / got["seconds"],
         disturbed=int(waited > DISTURBED),
     )
 
@@ -129,6 +147,7 @@ def _median(of: Sequence[Window]) -> Window:
         loop_ms=tuple(middle(lambda each: each.loop_ms)),
         waited=middle(lambda each: each.waited),
         late_ms=middle(lambda each: each.late_ms),
+        load=middle(lambda each: each.load),
         disturbed=sum(each.disturbed for each in of),
         windows=len(of),
         failed=next((each.failed for each in of if each.failed), ""),
@@ -155,7 +174,7 @@ class Bar:
 
 def bars(rows: Sequence[Window]) -> list[Bar]:
     """Ratios within one run."""
-    at = {(row.server, row.sessions): row for row in rows if not row.failed and row.frames is MicFrames.BASE64}
+    at = {(row.server, row.sessions): row for row in rows if row.frames is MicFrames.BASE64}
     lists = {row.sessions: row for row in rows if row.server == NEKO and row.frames is MicFrames.INTEGERS}
 
     def cpu(sessions: int, other: str) -> float | None:
@@ -172,7 +191,7 @@ def bars(rows: Sequence[Window]) -> list[Bar]:
         Bar("CPU per session at 25, × pipecat", cpu(25, PIPECAT_PEER), 0.5),
         Bar("speech down at 50, p50, × relay", down(0), 1.5),
         Bar("speech down at 50, p99, × relay", down(1), 2.0),
-        Bar("microphone up at 50, p50, ms", at_50.up_ms[0] if at_50 else None, 30.0),
+        Bar("microphone up at 50, p50, ms", _up(at_50), 30.0),
         Bar("CPU at 50 with lists of integers, × base64", _ratio(lists.get(50), at_50, _cpu), 1.5),
         _carries(at.get((NEKO, 75)), "75 sessions on trio-websocket: p99 added, ms"),
         _carries(at.get((NEKO_WEBSOCKETS, 100)), "100 sessions on websockets: p99 added, ms"),
@@ -186,7 +205,16 @@ def _carries(row: Window | None, name: str) -> Bar:
 
 
 def _ratio(ours: Window | None, theirs: Window | None, pick: Callable[[Window], float]) -> float | None:
-    return None if ours is None or theirs is None else pick(ours) / pick(theirs)
+    """Who does not deliver everything reaches nothing, and is nothing to be compared with."""
+    if ours is None or theirs is None or not theirs.whole:
+        return None
+    return pick(ours) / pick(theirs) if ours.whole else inf
+
+
+def _up(row: Window | None) -> float | None:
+    if row is None:
+        return None
+    return row.up_ms[0] if row.whole else inf
 
 
 def _cpu(row: Window) -> float:

@@ -15,8 +15,8 @@ from attrs import asdict
 from picows import WSUpgradeRequest, ws_connect, ws_create_server
 
 from neko.bench.cores import cpu_time
-from neko.bench.load.caller import Caller
-from neko.bench.load.order import Load, Work
+from neko.bench.load.caller import TURN_S, Caller
+from neko.bench.load.order import QUIET, Load, Work
 from neko.bench.load.provider import OpenSessions, ProviderSession
 from neko.bench.load.record import Floats, Speech, down, latencies, up
 from neko.bench.load.wire import start_frame
@@ -27,7 +27,7 @@ LEFT_WITHIN_S = 5.0  # for a server to close what it had opened
 STARTED_WITHIN_S = 30.0
 EVENTS = 20  # of each kind
 EVENT_EVERY_S = 0.25
-NEAR_S, BEFORE_S = 0.1, 0.01  # of an event: what was sent then may have been held up by it
+BEFORE_S = 0.01  # of an event: what was sent then may still be held up by it
 DISTURBANCES = (
     ("a start", start_frame()),
     ("a swap", orjson.dumps({"action": "swap_session", "when": "now", "prompt": "You are somebody else."})),
@@ -52,7 +52,8 @@ class Generator:
         await self._come(load)
         await self._start_one_by_one()
         await self._speak(load)
-        await asyncio.sleep(SETTLE_S)
+        # With turns, until everybody is somewhere in one.
+        await asyncio.sleep(SETTLE_S + (TURN_S if load.work is Work.TURNS else 0))
         gc.collect()
         begin, before, mine = self._loop.time(), cpu_time(load.pid), cpu_time(os.getpid())
         await asyncio.sleep(load.seconds)
@@ -83,8 +84,8 @@ class Generator:
     async def disturb(self, load: Load) -> dict[str, Any]:
         """All but the last talk; the last one starts, has its model session swapped and ends, over and over.
 
-        Milliseconds that each piece of the others' speech took: of those sent within `NEAR_S` after an event, by its
-        kind, and of the rest.
+        For each such event the milliseconds that the latest piece of the others' speech took until the next one; and,
+        before all of them, the same of as many moments at which nothing happened.
         """
         await self._come(load)
         *others, victim = self._callers
@@ -96,18 +97,18 @@ class Generator:
         await asyncio.wait_for(asyncio.gather(*(each.paired for each in others)), STARTED_WITHIN_S)
         await asyncio.sleep(SETTLE_S)
         gc.collect()
-        events: list[tuple[float, str]] = []
-        begin = self._loop.time()
-        for _ in range(EVENTS):
-            for kind, frame in DISTURBANCES:
+        moments: list[tuple[float, str]] = []
+        for disturbed in (False, True):
+            for kind, frame in DISTURBANCES * EVENTS:
                 await asyncio.sleep(EVENT_EVERY_S)
-                events.append((self._loop.time(), kind))
-                victim.send(frame)
+                moments.append((self._loop.time(), kind if disturbed else QUIET))
+                if disturbed:
+                    victim.send(frame)
         await asyncio.sleep(EVENT_EVERY_S)
-        sent, late = _joined([speech for caller in others for speech in caller.speeches], load.quality, begin)
-        near, quiet = _by_event(sent, late, events)
-        counts = {kind: EVENTS for kind, _ in DISTURBANCES}
-        return {"near_ms": near, "quiet_ms": quiet, "events": counts, "left_open": await self._go()}
+        sent, late = _joined([speech for caller in others for speech in caller.speeches], load.quality)
+        kinds = {kind for _, kind in moments}
+        latest = {kind: [_latest(sent, late, at) for at, of in moments if of == kind] for kind in kinds}
+        return {"latest_ms": latest, "left_open": await self._go()}
 
     async def come(self, load: Load) -> dict[str, Any]:
         """All connect, and stay."""
@@ -152,22 +153,16 @@ class Generator:
         return await self._open_ones.left(LEFT_WITHIN_S)
 
 
-def _joined(speeches: list[Speech], quality: str, begin: float) -> tuple[Floats, Floats]:
+def _joined(speeches: list[Speech], quality: str) -> tuple[Floats, Floats]:
     sent, late = (np.concatenate(each) for each in zip(*latencies(speeches, quality), strict=True))
-    here = (sent >= begin) & np.isfinite(late)
+    here = np.isfinite(late)
     return sent[here], late[here] * 1000
 
 
-def _by_event(
-    sent: Floats, late: Floats, events: list[tuple[float, str]]
-) -> tuple[dict[str, list[float]], list[float]]:
-    near: dict[str, list[float]] = {kind: [] for _, kind in events}
-    quiet = np.ones(len(sent), dtype=bool)
-    for at, kind in events:
-        here = (sent >= at - BEFORE_S) & (sent < at + NEAR_S)
-        near[kind] += late[here].tolist()
-        quiet &= ~here
-    return near, late[quiet].tolist()
+def _latest(sent: Floats, late: Floats, at: float) -> float:
+    """Of what was sent from shortly before the moment to shortly before the next one."""
+    here = (sent >= at - BEFORE_S) & (sent < at - BEFORE_S + EVENT_EVERY_S)
+    return float(late[here].max(initial=0.0))
 
 
 async def main() -> None:

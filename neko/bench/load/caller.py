@@ -27,7 +27,8 @@ from neko.bench.load.wire import (
 if TYPE_CHECKING:
     from neko.bench.load.provider import ProviderSession
 
-UTTERANCE_S, PAUSE_S, REPLY_S, REST_S = 2.0, 0.3, 3.0, 0.7  # of a turn: six seconds, half of them the character's
+UTTERANCE_S, PAUSE_S, REPLY_S, REST_S = 2.0, 0.3, 3.0, 0.7  # of a turn, half of which is the character's
+TURN_S = UTTERANCE_S + PAUSE_S + REPLY_S + REST_S
 _CHUNK = b'"audio_chunk"'
 _STARTED = b'"session_started"'
 _FAILED = b'"session_failed"'
@@ -105,7 +106,7 @@ class Caller(WSListener):
             if self._work is Work.BOTH:
                 self._reply(endless=True)
             else:
-                self._at(self._loop.time() + self.number * 0.37 % (UTTERANCE_S + REPLY_S), self._turn)
+                self._at(self._loop.time() + self.number * 0.37 % TURN_S, self._turn)
 
     def lost(self, session: ProviderSession) -> None:
         if self._session is session:

@@ -8,6 +8,7 @@ from attrs import frozen
 
 MIC_MS = 20
 FULL_BAND_MS = 10
+QUIET = "quiet"  # a moment at which nothing happened
 
 
 class Work(StrEnum):
