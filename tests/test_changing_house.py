@@ -8,7 +8,7 @@ import orjson
 import pytest
 import trio
 
-from neko.app import open_house
+from neko.app import NotReady, open_house
 from neko.app.warm import Warm
 from neko.client import connect
 from neko.client.turn import one_turn
@@ -192,7 +192,8 @@ async def test_engines_are_started_when_the_first_character_needs_them(tmp_path:
 @slow
 async def test_engines_that_could_not_be_had_are_tried_again_with_the_mended_file(tmp_path: Path) -> None:
     async with a_watched_house(tmp_path, YUI.replace("scripted", "missing.gguf")) as there:
-        await there.log.next("engines.failed")
+        with pytest.raises(NotReady):
+            await there.house.ready()
         assert "missing.gguf" in (await there.http.get("/health")).json()["detail"]["embedded"]
         await there.write(PIRATE.replace("scripted", "missing.gguf"))
         await there.write(PIRATE)
