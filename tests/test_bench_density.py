@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from math import inf, nan
@@ -56,6 +57,7 @@ def test_the_provider_speaks_as_openai_does() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 1920])
 def test_the_sound_in_a_frame_is_measured_without_reading_it(size: int) -> None:
     assert decoded_size(sound_in(orjson.dumps(append(bytes(size))))) == size
+    assert decoded_size(sound_in(json.dumps(append(bytes(size))).encode())) == size
 
 
 def speech(late_s: float, deltas: int = DELTAS) -> Speech:

@@ -21,7 +21,7 @@ BYTES_PER_SAMPLE = 2
 _FIRST_LEVEL, _LEVEL_STEP = 500, 100
 MOST_CLIENTS = (32_767 - _FIRST_LEVEL) // _LEVEL_STEP
 
-_AUDIO = b'"audio":"'
+_AUDIO = b'"audio":'
 
 
 def mic_frame(client: int, frames: MicFrames) -> bytes:
@@ -43,11 +43,11 @@ def client_of(append: bytes) -> int:
 
 
 def sound_in(frame: bytes) -> bytes:
-    """The base64 in a frame's `audio`, empty when it has none. Servers order their keys as they like."""
+    """The base64 in a frame's `audio`, empty when it has none. Servers order and space their keys as they like."""
     begin = frame.find(_AUDIO)
     if begin < 0:
         return b""
-    begin += len(_AUDIO)
+    begin = frame.index(b'"', begin + len(_AUDIO)) + 1
     return frame[begin : frame.index(b'"', begin)]
 
 
