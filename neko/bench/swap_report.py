@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 NEKO = "neko"
 KEPT_WAITING = 0.05  # on a core of its own a server waits for the kernel alone, a hundredth of the time
-# Half of what the server joins frames to: an utterance ends anywhere in such a block, and so the waits without any swap
-# differ by as much from row to row.
-NOISE_MS = 20.0
+NOISE_MS = 10.0  # half a microphone frame: utterances begin and end with a frame, and the frames of no two runs align
 CLIENT_HZ = 48_000
 
 
