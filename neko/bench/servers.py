@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -28,6 +29,7 @@ SERVERS = (NEKO, NEKO_WEBSOCKETS, FLOOR, FASTAPI, PIPECAT_PEER)
 HOUSES = {NEKO: WebSocketLibrary.TRIO_WEBSOCKET, NEKO_WEBSOCKETS: WebSocketLibrary.WEBSOCKETS}
 # soxr's quality from 24 to 48 kHz, where it is not HQ: what a resampler holds back is no latency of the server's.
 QUALITY = {PIPECAT_PEER: "VHQ"}
+SOCKETS = "picows"  # of the load, which nobody but these benchmarks needs
 DONE_WITHIN_S = 180.0  # beyond the window: a hundred starts, one after the other, by a server that takes a second each
 ANY = "tcp://127.0.0.1:*"  # any free port
 KEY_VARIABLE = "NEKO_BENCH_KEY"
@@ -96,6 +98,8 @@ async def open_servers(names: Sequence[str], sessions: int) -> AsyncIterator[Ser
     Raises:
         NothingMeasured: the load or a server of ours did not come up.
     """
+    if importlib.util.find_spec(SOCKETS) is None:
+        raise NothingMeasured(f"the benchmark needs one more package: pip install {SOCKETS}")
     cores = share_cores()
     pin_this_thread(cores.load)
     async with AsyncExitStack() as stack:
