@@ -1,0 +1,79 @@
+"""What of a character outlives the process: entered in order, durable soon after."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import field, frozen
+
+from neko.conversation.history import Utterance
+
+
+@frozen
+class Said:
+    """An utterance; its number is new."""
+
+    utterance: Utterance
+
+
+@frozen
+class Corrected:
+    """Of this utterance only so much was said; "" means nothing."""
+
+    number: int
+    text: str = field(repr=False)
+
+
+@frozen
+class Began:
+    """A fresh context: what comes before this number is no longer told to models."""
+
+    number: int
+
+
+@frozen
+class ResultBrought:
+    """An agent's result waits to be told; `record` is what `AgentCallbacks` needs to know it again, JSON."""
+
+    id: str
+    at: float
+    record: str = field(repr=False)
+
+
+@frozen
+class ResultTold:
+    """The person has heard it; entered together with the words that told it."""
+
+    id: str
+
+
+@frozen
+class ResultExpired:
+    """Nobody will be told."""
+
+    id: str
+
+
+Entry = Said | Corrected | Began | ResultBrought | ResultTold | ResultExpired
+
+
+class Journal(Protocol):
+    """One character's. What is entered without a checkpoint between is durable together or not at all."""
+
+    def enter(self, entry: Entry) -> None:
+        """Never waits."""
+        ...
+
+    async def written(self) -> None:
+        """Returns when everything that was entered until now is durable."""
+        ...
+
+
+class NoJournal:
+    """Keeps nothing: a `Journal` for a character that lives as long as its process."""
+
+    def enter(self, entry: Entry) -> None:
+        pass
+
+    async def written(self) -> None:
+        pass
