@@ -82,6 +82,7 @@ def test_the_defaults_of_provider_and_character() -> None:
         "model": "",
         "api_key_env": "",
         "max_session_s": None,
+        "temperature": None,
     }
     given = attrs.asdict(Character(), recurse=False)
     assert "{LANLAN_NAME}" in given.pop("prompt")
@@ -175,7 +176,7 @@ def test_names_are_filled_in_once_and_other_braces_stay() -> None:
         ("[session]\nmax_turn = 1", "session.max_turn", "max_turns", ", ".join(attrs.fields_dict(SessionPolicy))),
         ('[agents]\nresult_pul = ""', "agents.result_pul", "result_pull", "session_pub, result_pull, analyze_push"),
         ("[translation]\nchian = []", "translation.chian", "chain", "chain, step_timeout_s"),
-        ('[providers.x]\nknd = "chat"', "providers.x.knd", "kind", "kind, url, model, api_key_env, max_session_s"),
+        ('[providers.x]\nknd = "chat"', "providers.x.knd", "kind", ", ".join(attrs.fields_dict(Provider))),
         ('[characters.A]\nvoise = ""', "characters.A.voise", "voice", ", ".join(attrs.fields_dict(Character))),
         (
             "[characters.A.session]\nmax_turn = 1",
@@ -275,6 +276,11 @@ def test_a_whole_number_is_a_number_of_seconds() -> None:
             '[providers.o]\nkind = "openai"',
             "providers.o.api_key_env is missing (kind openai needs a key); accepted: the name of an environment",
         ),
+        (
+            '[providers.o]\nkind = "gemini"\ntemperature = 0.5',
+            "providers.o.temperature is there, but kind gemini takes none; accepted: a provider of kind local or chat",
+        ),
+        ("[providers.local]\ntemperature = 3", "providers.local.temperature is 3.0; accepted: a number from 0 (always"),
         (
             '[providers.local]\nkind = "openai"',
             'providers.local.kind is "openai", but this name is the embedded provider\'s; accepted: local',

@@ -35,6 +35,7 @@ data_dir = '{folder}'
 [providers.local]
 kind = "local"
 model = '{gguf}'
+temperature = 0
 [characters.Yui]
 prompt = "{prompt}"
 voice = "calm"
@@ -123,11 +124,10 @@ async def test_another_personality_between_two_typed_sentences(tmp_path: Path) -
             await server.put(prompt=PIRATE, voice="lively")
             await server.swapped()
             after = await talk.ask("What is your name?")
-            # A model of half a billion parameters answers by chance, and takes its own name for the cat's now and then.
-            of_the_cat = [await talk.ask("What is the name of my cat?") for _ in range(3)]
+            of_the_cat = await talk.ask("What is my cat called?")
     assert "Redbeard" not in before
     assert "Redbeard" in after
-    assert any("Whiskers" in answer for answer in of_the_cat)
+    assert "Whiskers" in of_the_cat
 
 
 async def test_another_voice_between_two_spoken_questions(tmp_path: Path) -> None:

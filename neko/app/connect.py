@@ -113,7 +113,7 @@ class Adapters:
 
     @asynccontextmanager
     async def _chat(self, snapshot: Snapshot, provider: Provider, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
-        endpoint = ChatEndpoint(provider.url, provider.model, self._key(provider))
+        endpoint = ChatEndpoint(provider.url, provider.model, self._key(provider), provider.chat_options)
         async with open_chat(endpoint) as chat, open_offline(chat, snapshot.character.prompt, lines) as session:
             yield session
 

@@ -100,7 +100,9 @@ async def _load_senses(voice: TtsWorker, on_progress: Progress, loaded: trio.Mem
 async def _language_model(provider: Provider, stack: AsyncExitStack, on_progress: Progress) -> ChatEndpoint:
     """The user's endpoint, or a process of our own with the user's weights or the installed ones."""
     if provider.url:
-        return ChatEndpoint(provider.url, provider.model, options={"max_tokens": REPLY["max_tokens"]})
+        return ChatEndpoint(
+            provider.url, provider.model, options={"max_tokens": REPLY["max_tokens"], **provider.chat_options}
+        )
     require_engine()
     if provider.model:
         gguf = await trio.to_thread.run_sync(weights_of_the_user, provider.model)
@@ -108,7 +110,7 @@ async def _language_model(provider: Provider, stack: AsyncExitStack, on_progress
         model = best_language_model()
         gguf = await prepare(model, lambda done, total: on_progress(model.name, done, total))
     process = await stack.enter_async_context(language_model_process(gguf))
-    return ChatEndpoint(process.url, process.model, process.api_key, options=REPLY)
+    return ChatEndpoint(process.url, process.model, process.api_key, options={**REPLY, **provider.chat_options})
 
 
 def weights_of_the_user(name: str) -> Path:

@@ -41,6 +41,9 @@ LIMIT_SECONDS = Accept(
 )
 COUNT = Accept(f"a whole number from 0 to {MOST}", lambda count: 0 <= count <= MOST)
 SOME = Accept(f"a whole number from 1 to {MOST}", lambda count: 1 <= count <= MOST)
+TEMPERATURE = Accept(
+    "a number from 0 (always the likeliest word) to 2, or no such key", lambda value: value is None or 0 <= value <= 2
+)
 TEXT = Accept("a string that is not empty", lambda text: bool(text.strip()))
 ADDRESS = matching('a ZeroMQ address such as "tcp://127.0.0.1:48961"', r"(tcp|ipc|inproc)://\S+")
 ORIGINS = Accept(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EMBEDDED = "local"  # the provider that is always there, and a model name at /v1/realtime
 LONGEST_NAME = 100  # a name travels in URLs and file rows
 ANY_PORT = (":*", ":0", "://*")  # how ZeroMQ is asked to choose
+CHATTING = (ProviderKind.LOCAL, ProviderKind.CHAT)  # their models are asked over chat completions
 TRANSLATORS = ("googletrans", "translatepy", "llm")
 
 
@@ -84,6 +85,9 @@ def _check_provider(name: str, provider: Provider, where: str) -> None:
     if name == EMBEDDED and provider.kind is not ProviderKind.LOCAL:
         problem = f"{key}.kind is {shown(provider.kind)}, but this name is the embedded provider's; accepted: local"
         raise ConfigError(where, problem)
+    if provider.temperature is not None and provider.kind not in CHATTING:
+        problem = f"{key}.temperature is there, but kind {provider.kind} takes none"
+        raise ConfigError(where, f"{problem}; accepted: a provider of kind {' or '.join(CHATTING)}, or no such key")
     match provider.kind:
         case ProviderKind.OPENAI | ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
             _check_url(key, provider, ("wss", "ws"), where)

@@ -98,7 +98,7 @@ class Provider:
     """Where a model is reached. "" and None mean: what the dialect knows.
 
     Of kind `local`, `model` is "" (the installed weights), the path of a GGUF file, or "scripted" (a persona without a
-    model), and `url` any OpenAI-compatible chat URL to use instead.
+    model), and `url` any OpenAI-compatible chat URL to use instead. `temperature` is for the kinds `local` and `chat`.
     """
 
     kind: ProviderKind
@@ -106,6 +106,12 @@ class Provider:
     model: str = ""
     api_key_env: str = field(default="", validator=accept.VARIABLE)
     max_session_s: float | None = field(default=None, validator=accept.LIMIT_SECONDS)
+    temperature: float | None = field(default=None, validator=accept.TEMPERATURE)
+
+    @property
+    def chat_options(self) -> dict[str, float]:
+        """Further fields of a chat completions request."""
+        return {} if self.temperature is None else {"temperature": self.temperature}
 
     def api_key(self, environ: Mapping[str, str]) -> str | None:
         """The key itself, None when none is configured; ConfigError when its variable is unset or empty."""
