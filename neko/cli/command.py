@@ -6,6 +6,7 @@ import click
 
 from neko.cli.bench import bench
 from neko.cli.check import check
+from neko.cli.importing import import_
 from neko.cli.say import say
 from neko.cli.serve import serve
 from neko.cli.sim import sim
@@ -27,5 +28,5 @@ def main(context: click.Context) -> None:
         context.invoke(serve, open_page=True)
 
 
-for command in (serve, talk, say, check, bench, sim):
+for command in (serve, talk, say, check, import_, bench, sim):
     main.add_command(command)
