@@ -11,7 +11,7 @@ from neko.config.manager import ConfigManager
 from neko.config.read import parse
 from neko.config.store import OverrideStore
 from neko.nurseries.manager import LLMSessionManager
-from neko.nurseries.ports import Ports
+from neko.nurseries.ports import Describe, Ports
 from neko.realtime.errors import SessionLost
 from neko.realtime.session import (
     ReplyDone,
@@ -38,11 +38,11 @@ GONE = SessionLost("the provider closed with 1011")
 class EagerHouse:
     """`mimi` is the character; her task is started by whoever builds this."""
 
-    def __init__(self, folder: Path, characters: str = CHARACTERS) -> None:
+    def __init__(self, folder: Path, characters: str = CHARACTERS, describe: Describe | None = None) -> None:
         self.config = ConfigManager(parse(characters, "neko.toml"), OverrideStore.in_folder(folder))
         self.models = FakeModels()
         self.tools: dict[str, Any] = {}
-        ports = Ports(self.models.connect, lambda _snapshot, _mode: None, tools=self.tools)
+        ports = Ports(self.models.connect, lambda _snapshot, _mode: None, describe=describe, tools=self.tools)
         self.mimi = LLMSessionManager("Mimi", self.config, ports)
 
     @property

@@ -89,6 +89,7 @@ def test_the_defaults_of_provider_and_character() -> None:
     assert given == {
         "provider": "local",
         "text_provider": "local",
+        "vision": "",
         "language": "en",
         "voice": "default",
         "tts": "native",
@@ -270,6 +271,14 @@ def test_a_whole_number_is_a_number_of_seconds() -> None:
         (
             '[providers.o]\nkind = "chat"\nurl = "http://h"\n[characters.A]\nprovider = "o"',
             'characters.A.provider is "o", which is of kind chat and cannot speak; accepted: local',
+        ),
+        (
+            '[characters.A]\nvision = "local"',
+            'characters.A.vision is "local", which is no provider of kind chat; accepted: none that is there',
+        ),
+        (
+            '[providers.o]\nkind = "chat"\nurl = "http://h"\n[characters.A]\nvision = "oo"',
+            'characters.A.vision is "oo", which is no provider of kind chat; did you mean o?; accepted: o',
         ),
         ('[providers.o]\nkind = "chat"', "providers.o.url is missing (kind chat needs one); accepted: a URL such as"),
         (

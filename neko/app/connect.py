@@ -25,6 +25,7 @@ from neko.local.warmth import WARM_WITHIN
 from neko.nurseries.ports import Voice
 from neko.protocol.client import InputMode
 from neko.realtime.chat import ChatEndpoint, open_chat
+from neko.realtime.describe import describe
 from neko.realtime.dial import dial
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
@@ -111,10 +112,23 @@ class Adapters:
             async with self._realtime(snapshot, lines, reached, self.token) as session:
                 yield session
 
+    async def describe(self, snapshot: Snapshot, url: str) -> str:
+        """What a picture shows, in the character's language, by its vision model. Raises `ProviderError`."""
+        provider = snapshot.vision
+        if provider is None:
+            raise NotReady(f"no provider is named under `vision` for {snapshot.name}")
+        async with open_chat(self._endpoint(provider)) as chat:
+            return await describe(chat, url, snapshot.character.language)
+
+    def _endpoint(self, provider: Provider) -> ChatEndpoint:
+        return ChatEndpoint(provider.url, provider.model, self._key(provider), provider.chat_options)
+
     @asynccontextmanager
     async def _chat(self, snapshot: Snapshot, provider: Provider, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
-        endpoint = ChatEndpoint(provider.url, provider.model, self._key(provider), provider.chat_options)
-        async with open_chat(endpoint) as chat, open_offline(chat, snapshot.character.prompt, lines) as session:
+        async with (
+            open_chat(self._endpoint(provider)) as chat,
+            open_offline(chat, snapshot.character.prompt, lines) as session,
+        ):
             yield session
 
     @asynccontextmanager

@@ -55,7 +55,7 @@ class House:
             websockets=server.websockets,
         )
         self.metrics = Metrics()
-        ports = Ports(adapters.connect, adapters.voice, metrics=self.metrics)
+        ports = Ports(adapters.connect, adapters.voice, describe=adapters.describe, metrics=self.metrics)
         self.residents = Residents(config, ports)
         self._waits_for_engines = self.uses_embedded
 

@@ -44,13 +44,20 @@ def check_character(name: str, character: Character, configuration: Configuratio
         problem = f"{dotted(key)} is {shown(character.provider)}, which is of kind chat and cannot speak"
         raise ConfigError(where, f"{problem}; accepted: {', '.join(can_speak)}")
     _check_reference(key, character.provider, can_speak, where)
+    if character.vision:
+        chatting = [name for name, provider in providers.items() if provider.kind is ProviderKind.CHAT]
+        _check_reference(
+            ("characters", name, "vision"), character.vision, chatting, where, "is no provider of kind chat"
+        )
 
 
-def _check_reference(key: Path, found: str, accepted: Iterable[str], where: str) -> None:
+def _check_reference(
+    key: Path, found: str, accepted: Iterable[str], where: str, problem: str = "is not configured"
+) -> None:
     if found not in accepted:
-        names = ", ".join(accepted)
+        names = ", ".join(accepted) or "none that is there"
         hint = suggestion(found, accepted)
-        raise ConfigError(where, f"{dotted(key)} is {shown(found)}, which is not configured{hint}; accepted: {names}")
+        raise ConfigError(where, f"{dotted(key)} is {shown(found)}, which {problem}{hint}; accepted: {names}")
 
 
 def _check_name(name: str, where: str) -> None:

@@ -135,6 +135,7 @@ class Example:
 class Character:
     provider: str = field(default="local", validator=accept.TEXT)
     text_provider: str = field(default="local", validator=accept.TEXT)
+    vision: str = ""
     language: str = field(default="en", validator=accept.TEXT)
     voice: str = field(default="default", validator=accept.TEXT)
     tts: str = field(default="native", validator=accept.TEXT)

@@ -23,6 +23,8 @@ class Snapshot:
     text_provider: Provider
     text_provider_name: str
     session: SessionPolicy
+    vision: Provider | None = None
+    """Who describes pictures for a model that does not see."""
 
 
 def take_snapshot(configuration: Configuration, name: str) -> Snapshot:
@@ -38,4 +40,5 @@ def take_snapshot(configuration: Configuration, name: str) -> Snapshot:
         text_provider=configuration.providers[character.text_provider],
         text_provider_name=character.text_provider,
         session=character.session,
+        vision=configuration.providers[character.vision] if character.vision else None,
     )

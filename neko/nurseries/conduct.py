@@ -15,6 +15,7 @@ from neko.conversation.renewal import Reason
 from neko.nurseries.inbox import Cut, Inbox, Input, Look, Lost, MicBlock, Swap, ToolDone, TurnOver
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.renewing import Renewing
+from neko.nurseries.sight import Sight
 from neko.nurseries.slot import Slot
 from neko.nurseries.takeover import Account, catch_up, hand_over, late_result
 from neko.nurseries.turns import Turns
@@ -32,7 +33,10 @@ AGENT_NEWS = "Tell the person now, in your own words and manner: {}"
 NOT_TAKEN = "the new model session did not take what it was given"
 HEARD_ONLY = "The person interrupted what you said last; they heard only: {!r}"
 DEAF_DETAILS = "this is a text session; start one with input_type audio to be heard"
-BLIND_DETAILS = "the model behind this character takes no pictures; they are left out"
+BLIND_DETAILS = (
+    "the model behind this character takes no pictures; they are left out, "
+    "unless `vision` names a provider that describes them"
+)
 MIC_STALE_S = 5.0  # what was heard longer than this before the session was asked for belongs to no conversation
 REDIAL_EVERY_S = 0.25  # a provider that restarts refuses connections for a second or two
 LOSSES, LOSSES_WITHIN_S = 3, 60.0  # a provider that ends each session at once is not dialled for ever
@@ -66,6 +70,7 @@ class Conduct:
     _outbox: Outbox
     _history: History
     _turns: Turns
+    _sight: Sight
     _successors: Successors
     _asked_at: float  # when the session was asked for
     _told_blind: Slot | None = None
@@ -87,6 +92,9 @@ class Conduct:
     async def _do_what_can_be_done(self) -> None:
         if self._due is not None and (self.at_turn() or self._due.by <= trio.current_time()):
             await self._perform_final_swap_sequence(self._due)
+        seen = self._sight.news_for(self.current)
+        if seen is not None:
+            await self.current.session.prime([seen])
         if self._callbacks.wait and self._due is None and self.at_turn() and self._successors.attended:
             await self._tell_news(self.current)
 
@@ -147,6 +155,8 @@ class Conduct:
     async def _show(self, url: str) -> None:
         if self.current.session.facts.sees:
             await self.current.session.send(See(url))
+        elif self._sight.show(self.current.plan.snapshot, url):
+            pass  # described beside the conversation
         elif self._told_blind is not self.current:
             self._told_blind = self.current
             self._outbox.post(Status(StatusCode.INVALID_INPUT_TYPE, BLIND_DETAILS))

@@ -33,6 +33,10 @@ Translate = Callable[[str, str, str], Awaitable[str | None]]
 """A text from one language into another (text, from, to); None when nobody can."""
 
 
+Describe = Callable[[Snapshot, str], Awaitable[str]]
+"""What a picture (a data: URL) shows, in words, by the snapshot's vision model. Raises `ProviderError`."""
+
+
 UseTool = Callable[[str], Awaitable[str]]
 """Uses a tool with these arguments (JSON); what it returns is told to the model."""
 
@@ -43,6 +47,7 @@ class Ports:
     voice: Callable[[Snapshot, InputMode], Voice | None]
     """None: the provider's own sound, or no sound at all."""
     translate: Translate | None = None
+    describe: Describe | None = None
     tools: Mapping[str, UseTool] = field(factory=dict)
     metrics: Metrics = field(factory=Metrics)
     starts: Lull = field(factory=Lull)

@@ -23,6 +23,7 @@ from neko.nurseries.models import Models, open_models
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
 from neko.nurseries.renewing import Renewing, Wish
+from neko.nurseries.sight import Sight
 from neko.nurseries.slot import Plan, Slot
 from neko.nurseries.succession import Succession
 from neko.nurseries.turns import Turns
@@ -287,6 +288,7 @@ class Session:
             trio.current_time(),
         )
         renewing = Renewing(succession, self.inbox, self.history)
+        sight = Sight(self.ports.describe, self.inbox, self.outbox)
         succession.conduct = conduct = Conduct(
             slot,
             renewing,
@@ -295,6 +297,7 @@ class Session:
             self.outbox,
             self.history,
             turns,
+            sight,
             succession,
             self._asked_at,
         )
@@ -303,6 +306,7 @@ class Session:
         log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
         self.outbox.post(self.answer())
         nursery.start_soon(renewing.run)
+        nursery.start_soon(sight.run)
         return conduct
 
     def _told(self, slot: Slot) -> None:
