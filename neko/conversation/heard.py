@@ -33,6 +33,11 @@ class Playout:
         self.sent_ms = round(self.sent_ms - ms, 6)  # exact to the sample: when all was taken back, nothing was sent
         self._ends_at -= ms / 1000
 
+    def late(self, ms: float, now: float) -> None:
+        """So much of it, the last, has not reached the client yet."""
+        if ms > 0:
+            self._ends_at = max(self._ends_at, now + ms / 1000)
+
     def reported(self, played_ms: float, now: float) -> None:
         """The client has played so much of it; a number outside of what was sent is a client's mistake, and bounded."""
         self._ends_at = now + (self.sent_ms - min(max(played_ms, 0.0), self.sent_ms)) / 1000

@@ -6,10 +6,11 @@ import re
 
 from attrs import frozen
 
+from neko.conversation.emotion import before_tag, without_tags
+
 FIRST_WORDS = 8  # characters; once so many are out, the voice has begun and whole sentences sound better
 MAX_PHRASE = 240  # characters; a model that forgets its full stops is cut at a space
 
-_TAG = re.compile(r"\s*<[a-z][a-z_-]*/?>", re.IGNORECASE)
 _CLOSING = r"""["'”’」』）)\]]*"""
 # A Latin mark ends nothing inside a number or a title, and a full stop needs the space after it to be one.
 _SENTENCE = re.compile(rf"[。！？!?…]+{_CLOSING}|(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)\.+{_CLOSING}(?=\s)|\n+")
@@ -48,7 +49,7 @@ class PhraseSplitter:
         if ends:
             return min(ends)
         if len(self._held) > MAX_PHRASE:
-            return self._held.rfind(" ", 1, MAX_PHRASE) + 1 or MAX_PHRASE
+            return self._held.rfind(" ", 1, MAX_PHRASE) + 1 or before_tag(self._held, MAX_PHRASE)
         return None
 
     def _marks(self) -> list[re.Match[str]]:
@@ -63,7 +64,7 @@ class PhraseSplitter:
 
 
 def _spoken(text: str) -> str:
-    return _TAG.sub("", text).strip()
+    return without_tags(text).strip()
 
 
 def _speakable(text: str) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import assert_never
 
 import trio
+from attrs import evolve
 
+from neko.audio.loudness import loudness
+from neko.nurseries.guest import Guest
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.outbox import Farewell, Goodbye, Subscription
 from neko.protocol.client import (
@@ -29,9 +32,9 @@ from neko.protocol.client import (
     VoicePlayEnd,
     VoicePlayStart,
 )
-from neko.protocol.codec import ClientCodec, write_server
+from neko.protocol.codec import SPEECH_HZ, write_server
 from neko.protocol.errors import StatusCode, WireError
-from neko.protocol.server import Pong, ServerMessage, Status
+from neko.protocol.server import AudioChunk, Pong, ServerMessage, Status
 from neko.sockets import Socket, SocketClosed
 
 GOODBYE_WITHIN = 2.0  # seconds for the last words and the closing handshake
@@ -59,7 +62,6 @@ async def serve_connection(websocket: Socket, manager: LLMSessionManager, framin
 
 async def _read(websocket: Socket, client: Subscription, manager: LLMSessionManager) -> bool:
     """Frames to messages until the socket closes; True when the client closed it cleanly."""
-    codec = ClientCodec()
     while True:
         try:
             frame = await websocket.receive()
@@ -68,8 +70,9 @@ async def _read(websocket: Socket, client: Subscription, manager: LLMSessionMana
         if not manager.owns(client):
             continue
         try:
-            message = codec.read(frame)
+            message = client.guest.codec.read(frame)
         except WireError as error:
+            client.guest.received += 1
             manager.admit(client)
             await manager.tell(Status(error.code, error.details))
             continue
@@ -82,6 +85,7 @@ async def _dispatch(
     if isinstance(message, Resume):
         await _resume(message, client, manager)
         return
+    client.guest.received += 1
     manager.admit(client)
     if isinstance(message, Microphone) and message.language is None:
         manager.hear(message)  # fifty times a second
@@ -91,8 +95,8 @@ async def _dispatch(
     match message:
         case Microphone() | TypedText() | Picture():
             await manager.stream_data(message)
-        case StartSession(input_type=input_type, new_session=new, audio_format=wanted):
-            client.framing = wanted or client.framing
+        case StartSession(input_type=input_type, new_session=new, audio_format=framing, mouth=mouth):
+            client.guest.wants(framing, mouth)
             await manager.start_session(websocket, new, input_type.mode)
         case EndSession() | PauseSession():
             await manager.end_session()
@@ -101,7 +105,7 @@ async def _dispatch(
         case SwapSession():
             await manager.swap_session(message)
         case Ping():
-            await manager.tell(Pong())
+            await manager.tell(Pong(client.guest.received))
         case MicFormat() | VoicePlayStart() | VoicePlayEnd():
             pass  # the codec remembers the rate; the playout is known from what was sent and from `playback`
         case GreetingCheck() | VoiceInputControl() | LanguageUpdate() | ScreenshotResponse():
@@ -111,7 +115,11 @@ async def _dispatch(
 
 
 async def _resume(message: Resume, client: Subscription, manager: LLMSessionManager) -> None:
-    if not manager.resume(client, message.token, message.last_seq):
+    if manager.resume(client, message.token, message.last_seq):
+        if message.ack:
+            # No checkpoint since it began: nothing has left yet.
+            client.first(Pong(client.guest.received))
+    else:
         details = (
             "resume: the token is unknown or too old; accepted: the resume_token of a session that waits, first of all"
         )
@@ -123,7 +131,7 @@ async def _write(websocket: Socket, client: Subscription) -> None:
     try:
         while (entry := await client.receive()) is not None:
             seq, message = entry
-            await _send(websocket, message, seq, client.framing)
+            await _send(websocket, message, seq, client.guest)
             client.sent(message)
         with trio.move_on_after(GOODBYE_WITHIN, shield=True):
             await _say_goodbye(websocket, client)
@@ -132,14 +140,16 @@ async def _write(websocket: Socket, client: Subscription) -> None:
         client.close()
 
 
-async def _send(websocket: Socket, message: ServerMessage, seq: int, framing: AudioFraming) -> None:
-    await websocket.send(*write_server(message, seq, framing))
+async def _send(websocket: Socket, message: ServerMessage, seq: int, guest: Guest) -> None:
+    if guest.mouth and isinstance(message, AudioChunk):
+        message = evolve(message, loudness=tuple(loudness(message.pcm, SPEECH_HZ)))
+    await websocket.send(*write_server(message, seq, guest.framing))
 
 
 async def _say_goodbye(websocket: Socket, client: Subscription) -> None:
     match client.last_words:
         case Farewell(message, code):
-            await _send(websocket, message, client.next_seq, client.framing)
+            await _send(websocket, message, client.next_seq, client.guest)
             await websocket.aclose(code)
         case Goodbye(code, reason):
             await websocket.aclose(code, reason)

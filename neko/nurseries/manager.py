@@ -225,11 +225,17 @@ class LLMSessionManager:
 
     def resume(self, client: Subscription, token: str, last_seq: int) -> bool:
         """Lets a client that came back go on after the last message it saw; False when that cannot be."""
-        return self._reception.resume(client, token, last_seq, self._hosting.session)
+        resumed = self._reception.resume(client, token, last_seq, self._hosting.session)
+        if resumed:
+            self._listens_again(client)
+        return resumed
 
     def admit(self, client: Subscription) -> None:
         """The client has said something: it talks in the session that there is."""
+        listens = client.begun
         self._reception.admit(client, self._hosting.session)
+        if not listens:
+            self._listens_again(client)
 
     def detach(self, client: Subscription, *, clean: bool) -> None:
         """The client is gone. One that left takes its session along; one that vanished may come back to it."""
@@ -295,6 +301,12 @@ class LLMSessionManager:
         if client is not None:
             self._post(Goodbye(SERVICE_RESTART, "draining"))
             await client.gone.wait()
+
+    def _listens_again(self, client: Subscription) -> None:
+        """What was said while nobody listened is heard only now."""
+        session = self._hosting.session
+        if session is not None and session.turns is not None:
+            session.turns.late(client.sound_to_come())
 
     async def _end(self, ending: Ending) -> None:
         session = self._hosting.end(ending)

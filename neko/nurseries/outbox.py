@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 
 import trio
 from attrs import define, field, frozen
 
 from neko.audio.ledger import Ledger, Spoken
+from neko.nurseries.guest import Guest
 from neko.nurseries.waiting import Waiting
-from neko.protocol.client import AudioFraming
 from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import AudioChunk, Emotion, Pong, ReplyText, ServerMessage, Translation, TurnEnd
 
@@ -119,6 +120,9 @@ class Outbox:
         """How many messages wait."""
         return len(self._waiting.items)
 
+    def waiting(self) -> Iterator[ServerMessage | Goodbye]:
+        return iter(self._waiting.items)
+
     def take(self) -> ServerMessage | Goodbye | None:
         """The next message, if one waits."""
         return self._waiting.pop() if self._waiting.items else None
@@ -172,7 +176,7 @@ class Subscription:
     """One connection's place at an outbox: what it missed, then what comes. It waits until it is begun."""
 
     outbox: Outbox
-    framing: AudioFraming  # how this client takes speech
+    guest: Guest
     last_words: Farewell | Goodbye | None = None
     gone: trio.Event = field(factory=trio.Event)  # its connection is over
     _leaving: tuple[Outbox, int] | None = None  # the message that was received last
@@ -186,21 +190,33 @@ class Subscription:
     def begin(self, after: int | None) -> bool:
         """Lets it run, from after that number or from now, the first time it is called.
 
-        False when it runs already and has a number to begin at, or when what was missed is not known any more.
+        False, and nothing begins, when it runs already and has a number to begin at, or when what was missed is not
+        known any more.
         """
         if self.begun:
             return after is None
-        missed = None if after is None else self.outbox.missed(after)
-        self._missed = missed or deque()
+        missed = deque() if after is None else self.outbox.missed(after)
+        if missed is None:
+            return False
+        self._missed = missed
         self.begun = True
         self.outbox.wake()
-        return after is None or missed is not None
+        return True
 
     def join(self, outbox: Outbox) -> None:
         """From now on this is where its messages come from."""
         if outbox is not self.outbox:
             self.outbox.wake()
             self.outbox = outbox
+
+    def first(self, pong: Pong) -> None:
+        """Before all that was missed; it has no number."""
+        self._missed.appendleft((0, pong))
+
+    def sound_to_come(self) -> Iterator[AudioChunk]:
+        """What its client has not been sent yet, or is sent again."""
+        waiting = (message for _, message in self._missed), self.outbox.waiting()
+        return (each for each in chain(*waiting) if isinstance(each, AudioChunk))
 
     async def send(self, message: ServerMessage) -> None:
         """For its client, as `Outbox.send`; waits no longer than somebody may read it."""

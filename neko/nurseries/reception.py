@@ -7,6 +7,7 @@ import secrets
 from attrs import define, field
 
 from neko.audio.ledger import Ledger
+from neko.nurseries.guest import Guest
 from neko.nurseries.outbox import Farewell, Outbox, Subscription
 from neko.nurseries.session import Session
 from neko.protocol.client import AudioFraming
@@ -23,13 +24,15 @@ class Reception:
     """`client` is the place of the connection that owns the character, `websocket` its socket; both or neither.
 
     `outbox` is the session's. A client that comes while a session is there is admitted to it by what it says first;
-    until then the session waits as if nobody had come.
+    until then the session waits as if nobody had come. `guest` is whose session it is, connected or not: nobody else
+    can resume it.
     """
 
     ledger: Ledger
     outbox: Outbox = field(init=False)
     client: Subscription | None = None
     websocket: Socket | None = None
+    guest: Guest | None = None
 
     def __attrs_post_init__(self) -> None:
         self.outbox = Outbox(self.ledger)
@@ -43,14 +46,19 @@ class Reception:
         if session is None:
             self.outbox.close()
             self.outbox = Outbox(self.ledger)
-        self.client = Subscription(self.outbox, framing)
+        self.client = Subscription(self.outbox, Guest(framing))
         self.websocket = websocket
         if session is None:
+            self.guest = self.client.guest
             self.client.begin(after=None)
         return self.client
 
     def admit(self, client: Subscription, session: Session | None) -> None:
-        """The client goes on with the session that there is, from now."""
+        """The client goes on with the session that there is, from now; whoever had it cannot come back to it."""
+        if self.guest is not client.guest:
+            self.guest = client.guest
+            if session is not None:
+                session.change_hands()
         client.join(self.outbox)
         client.begin(after=None)
         if session is not None:
@@ -62,7 +70,8 @@ class Reception:
         False when that cannot be: the client is then nobody's in particular, and hears nothing of the session.
         """
         known = session is not None and secrets.compare_digest(token.encode(), session.resume_token.encode())
-        if session is not None and known and client.begin(after=last_seq):
+        if session is not None and known and self.guest is not None and client.begin(after=last_seq):
+            client.guest = self.guest
             session.attend()
             return True
         if not client.begun:

@@ -122,6 +122,10 @@ class Session:
         """What a client that asks for this session is told."""
         return SessionStarted(self.mode, self.id, self.resume_token)
 
+    def change_hands(self) -> None:
+        """It is another client's now."""
+        self.resume_token = secrets.token_urlsafe(16)
+
     @property
     def ended(self) -> bool:
         """It is over, or about to be: nobody can join it."""

@@ -10,7 +10,7 @@ import trio
 from attrs import define, field, frozen
 
 from neko.audio.ledger import Spoken
-from neko.conversation.emotion import EmotionTags, Told
+from neko.conversation.emotion import EmotionTags, Mood, Told
 from neko.conversation.heard import Playout
 from neko.conversation.history import History, Role
 from neko.conversation.phrases import Phrase, PhraseSplitter
@@ -190,18 +190,17 @@ class Telling:
 
     def _words(self, told: Told) -> Iterator[ServerMessage]:
         turn = self.turn
-        if told.emotions and not turn.text:
-            turn.mood = told.emotions[0]
-        for emotion in told.emotions:
-            yield Emotion(emotion, turn.id)
-        if not told.text:
-            return
-        yield ReplyText(told.text, not turn.text, turn.id, turn.request_id)
-        turn.text += told.text
-        if self.voice is None:
-            turn.playout.told(told.text)  # the provider's own sound follows its words
-        else:
-            self._ready += self._splitter.push(told.text)
+        for part in told.parts:
+            if isinstance(part, Mood):
+                turn.mood = turn.mood or ("" if turn.text else part.label)
+                yield Emotion(part.label, turn.id)
+                continue
+            yield ReplyText(part, not turn.text, turn.id, turn.request_id)
+            turn.text += part
+            if self.voice is None:
+                turn.playout.told(part)  # the provider's own sound follows its words
+            else:
+                self._ready += self._splitter.push(part)
 
     async def _speak(self, ready: Sequence[Phrase], phrases: trio.MemorySendChannel[str]) -> None:
         if self.voice is not None:

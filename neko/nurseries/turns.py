@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable
 
 import trio
 from attrs import define, field, frozen
 
 from neko.audio.ledger import Spoken
+from neko.audio.pcm import duration_ms
 from neko.conversation.history import History, Role
 from neko.nurseries.inbox import Cut
 from neko.nurseries.outbox import Outbox
@@ -16,7 +17,8 @@ from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
 from neko.nurseries.turn import Telling, Translation, Turn
 from neko.protocol.client import InputMode
-from neko.protocol.server import ServerMessage, TurnEnd, UserActivity
+from neko.protocol.codec import SPEECH_HZ
+from neko.protocol.server import AudioChunk, ServerMessage, TurnEnd, UserActivity
 from neko.realtime.session import AudioDelta, Interrupt, ReplyStatus, TextDelta
 
 CLOSED = 64  # replies whose late pieces are known for what they are; a provider has one or two in flight
@@ -152,6 +154,15 @@ class Turns:
         for turn in self._turns:
             if turn.speech_id == speech_id:
                 turn.playout.reported(played_ms, trio.current_time())
+
+    def late(self, to_come: Iterable[AudioChunk]) -> None:
+        """So much sound has yet to reach the client."""
+        now = trio.current_time()
+        sizes = Counter[str]()
+        for chunk in to_come:
+            sizes[chunk.turn_id] += len(chunk.pcm)
+        for turn in self._turns:
+            turn.playout.late(duration_ms(sizes[turn.id], SPEECH_HZ), now)
 
     def cut_short(self) -> CutShort:
         """Ends every live turn now. Sync: the truth about them has no checkpoint in it."""

@@ -52,6 +52,7 @@ class StartSession(ClientFrame):
     input_type: InputType = InputType.AUDIO
     new_session: bool = False
     audio_format: AudioFraming | None = None
+    mouth: bool | None = None  # each piece of speech is to say how loud it is, see `AudioChunk`
 
 
 @frozen
@@ -132,6 +133,7 @@ class VoicePlayEnd(ClientFrame):
 class Resume(ClientFrame):
     token: str
     last_seq: int
+    ack: bool = False  # a `Pong` is to come before everything else
 
 
 @frozen

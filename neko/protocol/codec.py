@@ -110,6 +110,8 @@ def _write_speech(chunk: AudioChunk, seq: int, framing: AudioFraming) -> tuple[s
         "turn_id": chunk.turn_id,
         "seq": seq,
     }
+    if chunk.loudness:
+        header["loudness"] = chunk.loudness
     if framing is AudioFraming.BINARY:
         return (orjson.dumps(header).decode(), chunk.pcm)
     header["audio"] = pybase64.b64encode_as_string(chunk.pcm)
@@ -128,7 +130,8 @@ def read_server(frame: str) -> ServerMessage:
     if cls is None:
         raise WireError(StatusCode.INVALID_VALUE, f"unknown type {str(raw.get('type'))[:_ABOUT]!r}")
     if cls is AudioChunk:
-        return AudioChunk(raw["speech_id"], raw["turn_id"], pybase64.b64decode(raw.get("audio", "")))
+        pcm = pybase64.b64decode(raw.get("audio", ""))
+        return AudioChunk(raw["speech_id"], raw["turn_id"], pcm, tuple(raw.get("loudness", ())))
     try:
         return _converter.structure(raw, cls)  # type: ignore[no-any-return]
     except ClassValidationError as error:

@@ -21,7 +21,7 @@ from neko.protocol.client import (
     VoicePlayStart,
 )
 from neko.protocol.errors import StatusCode, WireError
-from neko.protocol.server import TYPES, CharacterSwitched, ReplyText, SessionSwapped, Status
+from neko.protocol.server import TYPES, CharacterSwitched, Pong, ReplyText, SessionSwapped, Status
 
 # The names of existing clients stop here.
 RENAMED: dict[type[Any], dict[str, str]] = {
@@ -47,6 +47,8 @@ def build_converter() -> OrjsonConverter:
         renamed = {name: override(rename=wire) for name, wire in names.items()}
         converter.register_structure_hook(cls, make_dict_structure_fn(cls, converter, **renamed))  # type: ignore[arg-type]
         converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, converter, **renamed))  # type: ignore[arg-type]
+    pong = make_dict_unstructure_fn(Pong, converter, _cattrs_omit_if_default=True)
+    converter.register_unstructure_hook(Pong, pong)
     converter.register_unstructure_hook(Status, _write_status)
     converter.register_structure_hook(Status, _read_status)
     _tag(converter, tuple(ACTIONS.values()), "action", {cls: name for name, cls in ACTIONS.items()})

@@ -49,11 +49,16 @@ class ReplyText:
 
 @frozen
 class AudioChunk:
-    """A piece of speech: PCM16 little-endian mono at 48 kHz."""
+    """A piece of speech: PCM16 little-endian mono at 48 kHz.
+
+    `loudness` has one value from 0 (silence) to 1 (as loud as speech gets) for each 40 ms of it, the last for what is
+    left; empty for a client that did not ask for it with `mouth`.
+    """
 
     speech_id: str
     turn_id: str
     pcm: bytes = field(repr=lambda pcm: f"<{len(pcm)} bytes>")
+    loudness: tuple[float, ...] = ()
 
 
 @frozen
@@ -150,7 +155,9 @@ class ResponseDiscarded:
 
 @frozen
 class Pong:
-    pass
+    received: int | None = None
+    """How many frames of this client were read until its ping, over the connections that it resumed; each `resume` is
+    left out. What it sent after those has not arrived, so that after a `resume` it knows what to send again."""
 
 
 ServerMessage = (
