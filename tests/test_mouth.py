@@ -18,7 +18,7 @@ def tone(db: float, ms: int, hz: int = SPEECH_HZ) -> bytes:
     """Its RMS is `db` dBFS."""
     at = np.arange(hz * ms // 1000) / hz
     pcm = np.sin(2 * np.pi * 250 * at) * 32768 * np.sqrt(2) * 10 ** (db / 20)
-    return pcm.round().astype("<i2").tobytes()
+    return bytes(pcm.round().astype("<i2"))
 
 
 @pytest.mark.parametrize(("db", "opened"), [(-60, 0.0), (-50, 0.0), (-35, 0.5), (-27.5, 0.75), (-20, 1.0), (-6, 1.0)])

@@ -66,15 +66,17 @@ export class Connection {
 
   #received(data) {
     if (data instanceof ArrayBuffer) {
-      if (this.#header) this.heard.speech(this.#header, new Int16Array(data));
+      const header = this.#header;
       this.#header = null;
-      return;
+      if (!header) return;
+      this.#lastSeq = header.seq; // not before: a header whose sound is lost is sent again
+      return this.heard.speech(header, new Int16Array(data));
     }
     const message = JSON.parse(data);
+    if (message.type === "audio_chunk" && !message.audio) return (this.#header = message);
     this.#lastSeq = message.seq ?? this.#lastSeq;
     if (message.type !== "audio_chunk") this.heard.message(message);
-    else if (message.audio) this.heard.speech(message, decoded(message.audio));
-    else this.#header = message;
+    else this.heard.speech(message, decoded(message.audio));
   }
 
   #closed(code) {
