@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.gemini import GeminiDialect
-from neko.realtime.errors import Arrears, KeyRejected, ProviderError, RateLimited, SessionLost
+from neko.realtime.errors import Arrears, KeyRejected, Misconfigured, ProviderError, RateLimited, SessionExpired
 from neko.realtime.session import (
     AudioDelta,
     Expiring,
@@ -453,8 +453,12 @@ def test_time_left(go_away: Frame, in_s: float) -> None:
         (1008, "Method doesn't allow unregistered callers (callers without established identity).", KeyRejected),
         (1011, "Your prepayment credits are depleted. Please go to AI Studio to manage your project.", Arrears),
         (1011, "You exceeded your current quota, please check your plan and billing details.", RateLimited),
-        (1008, "models/x is not found for API version v1beta, or is not supported.", ProviderError),
-        (1008, "Connection aborted because the client failed to close it after receiving a GoAway signal", SessionLost),
+        (1008, "models/x is not found for API version v1beta, or is not supported.", Misconfigured),
+        (
+            1008,
+            "Connection aborted because the client failed to close it after receiving a GoAway signal",
+            SessionExpired,
+        ),
         (1008, "Something else.", None),
         (1011, "Internal error encountered.", None),
     ],
@@ -469,7 +473,7 @@ def test_why_a_session_was_closed(code: int, reason: str, kind: type[ProviderErr
 def test_a_close_after_the_announced_end_is_that_end() -> None:
     played = Played()
     played.reads({"goAway": {"timeLeft": "1s"}})
-    assert type(played.dialect.failure({"close": {"code": 1008, "reason": "Aborted."}})) is SessionLost
+    assert type(played.dialect.failure({"close": {"code": 1008, "reason": "Aborted."}})) is SessionExpired
 
 
 def test_an_error_frame_ends_the_session() -> None:

@@ -29,7 +29,7 @@ from neko.realtime.describe import describe
 from neko.realtime.dial import dial
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
-from neko.realtime.errors import KeyRejected, NotReady, VoiceUnavailable
+from neko.realtime.errors import KeyMissing, NotReady, VoiceUnavailable
 from neko.realtime.omni_offline import open_offline
 from neko.realtime.omni_realtime import open_realtime
 from neko.realtime.session import Line, ModelSession
@@ -170,4 +170,4 @@ def _as_provider_error() -> Iterator[None]:
     except VoiceError as error:
         raise VoiceUnavailable(str(error)) from error
     except ConfigError as error:
-        raise KeyRejected(str(error)) from error
+        raise KeyMissing(str(error)) from error

@@ -9,6 +9,7 @@ import trio
 from attrs import define, field
 
 from neko.audio.ledger import Heard
+from neko.conversation.backoff import Backoff
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History, Role
 from neko.conversation.renewal import Reason
@@ -22,7 +23,7 @@ from neko.nurseries.turns import Turns
 from neko.protocol.client import Picture, TypedText
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import SessionSwapped, Status
-from neko.realtime.errors import NotReady, ProviderError, RateLimited, SessionLost, Unreachable
+from neko.realtime.errors import ProviderError, SessionLost
 from neko.realtime.session import GoOn, Line, Say, See, Tell, ToolResult
 from neko.telemetry import get_logger
 
@@ -38,7 +39,7 @@ BLIND_DETAILS = (
     "unless `vision` names a provider that describes them"
 )
 MIC_STALE_S = 5.0  # what was heard longer than this before the session was asked for belongs to no conversation
-REDIAL_EVERY_S = 0.25  # a provider that restarts refuses connections for a second or two
+REDIAL_S, REDIAL_MOST_S = 0.25, 1.0  # of the back-off: one that restarts refuses connections for a second or two
 LOSSES, LOSSES_WITHIN_S = 3, 60.0  # a provider that ends each session at once is not dialled for ever
 
 
@@ -249,14 +250,18 @@ class Conduct:
                 lost = again
 
     async def _redial(self, old: Slot) -> Slot:
+        """Until the deadline of the caller."""
+        backoff = Backoff(REDIAL_S, REDIAL_MOST_S)
         while True:
             try:
                 return await self._successors.successor(old)
-            except SessionLost as lost:
-                self._give_up_if_hopeless(lost)
-            except (Unreachable, RateLimited, NotReady):
-                pass  # until the deadline of the caller
-            await trio.sleep(REDIAL_EVERY_S)
+            except ProviderError as error:
+                if isinstance(error, SessionLost):
+                    self._give_up_if_hopeless(error)
+                elif not error.passing:
+                    raise
+                wait_s = backoff.next_s(error.retry_after_s)
+            await trio.sleep(wait_s)
 
     def _give_up_if_hopeless(self, error: ProviderError) -> None:
         now = trio.current_time()

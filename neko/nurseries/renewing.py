@@ -9,6 +9,7 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from neko.config.model import Prepare
+from neko.conversation.backoff import Backoff
 from neko.conversation.history import History
 from neko.conversation.renewal import Reason, Renewal, fresh_until, renewal
 from neko.conversation.tokens import tokens
@@ -16,7 +17,7 @@ from neko.nurseries.inbox import Inbox, Swap
 from neko.nurseries.slot import Plan, Slot
 from neko.realtime.errors import ProviderError
 
-RETRY_S, RETRY_MOST_S = 1.0, 60.0  # between two tries to prepare a session; doubled from the first to the last
+RETRY_S, RETRY_MOST_S = 1.0, 60.0  # of the back-off between two tries to prepare a session
 TAIL_TOKENS = 1_000  # said since a session was prepared; more would be read when it takes over, while somebody waits
 LULL_WITHIN = 1.0  # seconds; where somebody always starts, nothing would ever be prepared
 LATE = "the new session did not come up in time"
@@ -81,7 +82,7 @@ class Renewing:
     _wish: Wish | None = field(default=None, init=False)
     _dialling: tuple[Plan, trio.CancelScope] | None = field(default=None, init=False)
     _retry_at: float = field(default=-inf, init=False)
-    _retry_s: float = field(default=RETRY_S, init=False)
+    _backoff: Backoff = field(factory=lambda: Backoff(RETRY_S, RETRY_MOST_S), init=False)
     _changed: trio.Event = field(factory=trio.Event, init=False)
 
     @property
@@ -221,7 +222,7 @@ class Renewing:
                 self._drop()
                 self.pending = fresh
             except ProviderError as error:
-                self._discouraged(plan, reason, error.details)
+                self._discouraged(plan, reason, error.details, error.retry_after_s)
             except trio.TooSlowError:
                 self._discouraged(plan, reason, LATE)
         self._dialling = None
@@ -239,11 +240,11 @@ class Renewing:
     def _put_away(self, slot: Slot) -> None:
         """One that is not wanted makes room at once; one that died is no reason to dial without end."""
         reason = self.offered.reason if self.offered else None
-        if trio.current_time() - slot.wearing.since > self._retry_s:
-            self._retry_s = RETRY_S  # it has lived: some providers end a session that hears nothing for half a minute
+        if trio.current_time() - slot.wearing.since > self._backoff.ceiling_s:
+            self._backoff.reset()  # it has lived: some providers end a session that hears nothing for half a minute
         self._drop()
         if slot.lost is not None:
-            self._discouraged(slot.plan, reason, slot.lost.details)
+            self._discouraged(slot.plan, reason, slot.lost.details, slot.lost.retry_after_s)
 
     def _drop(self) -> None:
         if self.pending is not None:
@@ -251,15 +252,15 @@ class Renewing:
         self.pending = self.offered = None
 
     def _encouraged(self) -> None:
-        self._retry_at, self._retry_s = -inf, RETRY_S
+        self._retry_at = -inf
+        self._backoff.reset()
         self.look()
 
-    def _discouraged(self, plan: Plan, reason: Reason | None, details: str) -> None:
+    def _discouraged(self, plan: Plan, reason: Reason | None, details: str, retry_after_s: float | None = None) -> None:
         """A wish is given up; a renewal is tried again, for its reason stays."""
         if self._wish is not None and self._wish.plan.same(plan):
             self._wish = self._wish.earlier
-        self._retry_at = trio.current_time() + self._retry_s
-        self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
+        self._retry_at = trio.current_time() + self._backoff.next_s(retry_after_s)
         self._running.refused(plan, reason, details)
         self.look()
 

@@ -12,7 +12,9 @@ import orjson
 import trio
 from attrs import evolve, field, frozen
 
-from neko.realtime.errors import ProviderError, Unreachable, refused
+from neko.realtime.codes import CODES
+from neko.realtime.errors import ProtocolBroken, ProviderError, Unreachable, refused
+from neko.realtime.refusals import SAID, refusal
 from neko.realtime.trust import for_http
 
 # No limit for the answer: the caller's deadline decides. A connection on which nothing comes for a minute is dead.
@@ -20,7 +22,6 @@ _TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
 _HANG_UP_WITHIN = 1.0  # seconds; closing a loopback or TLS connection takes a few milliseconds
 _DATA = "data:"
 _DONE = "[DONE]"
-_SAID = 300  # characters of an error's body worth repeating
 
 
 @frozen
@@ -51,7 +52,8 @@ class ChatModel:
         try:
             async with self._client.stream("POST", "chat/completions", json=body) as response:
                 if not response.is_success:
-                    raise refused(response.status_code, self._endpoint.url, _message(await response.aread()))
+                    await response.aread()
+                    raise self._refused(response)
                 async with _lines(response) as lines, aclosing(_pieces(lines)) as pieces:
                     yield pieces
         except httpx.RequestError as error:
@@ -68,7 +70,11 @@ class ChatModel:
         except httpx.RequestError as error:
             raise Unreachable(f"{self._endpoint.url} does not answer ({type(error).__name__}: {error})") from error
         if not response.is_success:
-            raise refused(response.status_code, self._endpoint.url, _message(response.content))
+            raise self._refused(response)
+
+    def _refused(self, response: httpx.Response) -> ProviderError:
+        said = refusal(response.status_code, response.headers.items(), response.content)
+        return refused(self._endpoint.url, said, CODES)
 
 
 @asynccontextmanager
@@ -119,24 +125,11 @@ def _content(data: str) -> str:
     try:
         chunk = orjson.loads(data)
     except orjson.JSONDecodeError:
-        raise ProviderError(f"the model's answer holds a line that is not JSON: {data[:_SAID]!r}") from None
+        raise ProtocolBroken(f"the model's answer holds a line that is not JSON: {data[:SAID]!r}") from None
     match chunk:
         case {"choices": [{"delta": {"content": str(content)}}, *_]}:
             return content
-        case {"error": {"message": str(message)}}:
-            raise ProviderError(message)
+        case {"error": {"message": str(message), **rest}}:
+            raise CODES.get(str(rest.get("code")), ProviderError)(message)
         case _:
             return ""
-
-
-def _message(body: bytes) -> str:
-    """What an error's body says, in OpenAI's form or in any."""
-    try:
-        raw = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body.decode(errors="replace")[:_SAID]
-    match raw:
-        case {"error": {"message": str(message)}} | {"error": str(message)}:
-            return message[:_SAID]
-        case _:
-            return str(raw)[:_SAID]

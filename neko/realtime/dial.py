@@ -12,6 +12,7 @@ from trio_websocket import ConnectionRejected, wrap_client_stream
 
 from neko.config.model import WebSocketLibrary
 from neko.realtime.errors import Unreachable, only_error, refused
+from neko.realtime.refusals import refusal
 from neko.realtime.trust import for_websockets
 from neko.sockets.lean import lean
 from neko.sockets.sans_io_socket import shake_hands
@@ -24,7 +25,6 @@ QUEUE = 64  # messages; 2.5 s of 40 ms deltas, then TCP holds the provider back
 GOODBYE_WITHIN = 2.0  # seconds for the closing handshake; a provider that does not answer is left
 CANCELLED_WITHIN = 0.1  # seconds to put the close frame on the line; nobody is left who could read the answer
 _PORTS = {"ws": 80, "wss": 443}
-_SAID = 300  # bytes of a refusal's body worth repeating
 
 
 @asynccontextmanager
@@ -69,8 +69,10 @@ async def upgrade(
     except BaseExceptionGroup as group:
         error = only_error(group)
         match error:
-            case ConnectionRejected(status_code=status, body=body) | Rejected(status=status, body=body):
-                raise refused(status, host, (body or b"")[:_SAID].decode(errors="replace")) from None
+            case ConnectionRejected(status_code=status, headers=names, body=body):
+                raise refused(host, refusal(status, names or (), body or b"")) from None
+            case Rejected(status=status, headers=names, body=body):
+                raise refused(host, refusal(status, names, body)) from None
         raise error from error.__cause__
     finally:
         await trio.aclose_forcefully(stream)

@@ -6,12 +6,21 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
 from neko.realtime.dial import dial
 from neko.realtime.dialects.base import Dialect, Setup
-from neko.realtime.errors import KeyRejected, PolicyViolation, ProviderError, SessionLost
+from neko.realtime.errors import (
+    KeyRejected,
+    PolicyViolation,
+    ProtocolBroken,
+    ProviderError,
+    SessionLost,
+    Unreachable,
+    refused,
+)
 from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent
 from neko.sockets import Socket, SocketClosed
 from neko.telemetry import get_logger
@@ -20,6 +29,7 @@ log = get_logger("realtime")
 
 Dial = Callable[[str, Mapping[str, str]], AbstractAsyncContextManager[Socket]]
 
+GARBAGE = 3  # frames in a row that are none
 _SAID = 200  # characters of what a provider said that are worth repeating
 
 
@@ -30,6 +40,7 @@ class OmniRealtimeClient:
         self._websocket = websocket
         self._dialect = dialect
         self._read_already: deque[ModelEvent] = deque()
+        self._garbage = 0  # frames in a row
         self.id = ""
 
     @property
@@ -78,12 +89,20 @@ class OmniRealtimeClient:
                 raise self._ended(closed) from None
             frame = _object(raw)
             if frame is None:
-                log.warning("provider.garbage", size=len(raw))
+                self._pass_over(raw)
                 continue
+            self._garbage = 0
             failure = self._dialect.failure(frame)
             if failure is not None:
                 raise failure
             return frame
+
+    def _pass_over(self, raw: str | bytes) -> None:
+        """One frame that is not JSON costs what it said; one after the other, nobody there speaks this protocol."""
+        log.warning("provider.garbage", size=len(raw))
+        self._garbage += 1
+        if self._garbage == GARBAGE:
+            raise ProtocolBroken(f"the provider has sent {GARBAGE} frames in a row that are no JSON object")
 
     def _ended(self, closed: SocketClosed) -> ProviderError:
         if closed.code is None:
@@ -102,10 +121,15 @@ async def open_realtime(
     Raises:
         ProviderError: it cannot be reached, refuses the key, is out of credit, …
     """
-    async with dial(dialect.url(url, setup.model), dialect.headers(api_key)) as websocket:
-        client = OmniRealtimeClient(websocket, dialect)
-        await client.open(setup)
-        yield client
+    try:
+        async with dial(dialect.url(url, setup.model), dialect.headers(api_key)) as websocket:
+            client = OmniRealtimeClient(websocket, dialect)
+            await client.open(setup)
+            yield client
+    except ProviderError as error:
+        if error.refusal is None:
+            raise
+        raise refused(urlsplit(url).netloc, error.refusal, dialect.codes) from None
 
 
 def _object(raw: str | bytes) -> dict[str, Any] | None:
@@ -122,6 +146,10 @@ def _closed(code: int, reason: str) -> ProviderError:
     match code:
         case 1008:
             return PolicyViolation(said)
+        case 1002 | 1003 | 1007 | 1009:
+            return ProtocolBroken(said)
+        case 1013:
+            return Unreachable(said)
         case 3000 | 4001 | 4401:
             return KeyRejected(said)
         case _:

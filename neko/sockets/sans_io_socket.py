@@ -225,6 +225,6 @@ async def shake_hands(stream: trio.abc.Stream, url: str, headers: Mapping[str, s
         case None:
             return socket
         case InvalidStatus(response=response):
-            raise Rejected(response.status_code, bytes(response.body or b""))
+            raise Rejected(response.status_code, bytes(response.body or b""), [*response.headers.raw_items()])
         case _:
             raise SocketClosed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -17,9 +18,10 @@ class SocketClosed(Exception):
 class Rejected(Exception):
     """A server refused the handshake, in HTTP."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(f"refused with {status}")
         self.status = status
+        self.headers = headers
         self.body = body
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from attrs import field, frozen
 
-from neko.realtime.errors import ProviderError
+from neko.realtime.errors import Kind, ProviderError
 from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent, Tool
 
 DEFAULT_VOICE = "default"  # ours, not the provider's: leave the choice to it
@@ -29,6 +29,8 @@ class Dialect(Protocol):
     """One session's translation between our commands and events and a provider's JSON; pure, without I/O."""
 
     facts: Facts
+    codes: ClassVar[Mapping[str, Kind]]
+    """What the vendor's own codes mean, in a refused handshake as in an error event."""
 
     def url(self, base: str, model: str) -> str: ...
 

@@ -12,12 +12,13 @@ from typing import Any, ClassVar, assert_never
 import pybase64
 from attrs import evolve
 
+from neko.realtime.codes import CODES
 from neko.realtime.dialects import realtime
 from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
 from neko.realtime.dialects.realtime import create, message
 from neko.realtime.dialects.replies import Replies
 from neko.realtime.dialects.told import with_lines
-from neko.realtime.errors import ProviderError
+from neko.realtime.errors import Kind, ProviderError
 from neko.realtime.session import (
     AudioDelta,
     Complaint,
@@ -51,7 +52,7 @@ class BetaDialect:
     items: ClassVar[frozenset[str]] = frozenset()
     """The roles whose lines are items of the conversation; the others' are told in the instructions."""
     harmless: ClassVar[frozenset[str]] = realtime.HARMLESS
-    endings: ClassVar[Mapping[str, type[ProviderError]]] = realtime.ENDINGS
+    codes: ClassVar[Mapping[str, Kind]] = CODES
 
     def __init__(self, *, speaks: bool = True, max_session_s: float | None = None) -> None:
         self.facts = evolve(
@@ -159,7 +160,7 @@ class BetaDialect:
         return events
 
     def failure(self, frame: Mapping[str, Any]) -> ProviderError | None:
-        return realtime.failure(frame, self.endings)
+        return realtime.failure(frame, self.codes)
 
     def update(self) -> dict[str, Any]:
         return {"type": "session.update", "session": self.session(self._setup)}
@@ -196,4 +197,4 @@ class BetaDialect:
             case {"type": "response.created", "response": {"id": str(reply)}}:
                 yield ReplyStarted(reply, self._replies.begin(reply))
             case _:
-                yield from realtime.read(frame, self.harmless)
+                yield from realtime.read(frame, self.harmless, self.codes)

@@ -12,14 +12,25 @@ a voice of ours speaks, the words are the transcription's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, ClassVar, assert_never
 
 import orjson
 import pybase64
 
 from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
 from neko.realtime.dialects.gemini_events import GeminiReading
-from neko.realtime.errors import Arrears, KeyRejected, ProviderError, RateLimited, SessionLost
+from neko.realtime.errors import (
+    Arrears,
+    KeyRejected,
+    Kind,
+    Misconfigured,
+    ProtocolBroken,
+    ProviderError,
+    ProviderFault,
+    RateLimited,
+    SessionExpired,
+    Unreachable,
+)
 from neko.realtime.session import (
     Facts,
     GoOn,
@@ -45,8 +56,8 @@ LANGUAGE = 'The conversation is in the language with the BCP 47 code "{}", unles
 ASIDE = "[{}]"  # what nobody said; Google knows no system lines after the first
 HEARD = 'The person cut your last reply short and heard only: "{}"'
 
-# How a close reason or an error reads, in small letters; the first that fits. Google has no codes for these.
-_ENDING: tuple[tuple[str, type[ProviderError]], ...] = (
+# How a close reason reads, in small letters; the first that fits. A close of Google's has no code but the socket's.
+_ENDING: tuple[tuple[str, Kind], ...] = (
     ("api key", KeyRejected),
     ("api_key", KeyRejected),
     ("permission", KeyRejected),
@@ -55,13 +66,26 @@ _ENDING: tuple[tuple[str, type[ProviderError]], ...] = (
     ("quota", RateLimited),
     ("rate limit", RateLimited),
     ("resource_exhausted", RateLimited),
-    ("not found for api version", ProviderError),  # no such model
-    ("goaway", SessionLost),
+    ("not found for api version", Misconfigured),  # no such model
+    ("goaway", SessionExpired),
 )
 
 
 class GeminiDialect:
     """One session's dialect; `speaks` is False where another voice speaks the words."""
+
+    # The names of google.rpc.Code, which its errors over HTTP and in frames carry as `status`.
+    codes: ClassVar[Mapping[str, Kind]] = {
+        "UNAUTHENTICATED": KeyRejected,
+        "PERMISSION_DENIED": KeyRejected,
+        "RESOURCE_EXHAUSTED": RateLimited,
+        "NOT_FOUND": Misconfigured,
+        "INVALID_ARGUMENT": ProtocolBroken,
+        "FAILED_PRECONDITION": Arrears,  # "enable billing": https://ai.google.dev/gemini-api/docs/troubleshooting
+        "UNAVAILABLE": Unreachable,
+        "DEADLINE_EXCEEDED": Unreachable,
+        "INTERNAL": ProviderFault,
+    }
 
     def __init__(self, *, speaks: bool = True, max_session_s: float | None = None) -> None:
         self.facts = Facts(
@@ -133,12 +157,12 @@ class GeminiDialect:
     def failure(self, frame: Mapping[str, Any]) -> ProviderError | None:
         match frame:
             case {"close": {"code": 1008, "reason": str(reason)}} if self._reading.going:
-                return SessionLost(f"Google ended the session as announced: {reason}")
+                return SessionExpired(f"Google ended the session as announced: {reason}")
             case {"close": {"code": int(code), "reason": str(reason)}}:
                 kind = _kind(reason)
                 return kind(f"Google closed the session with {code}: {reason}") if kind else None
-            case {"error": {"message": str(message)}}:
-                return (_kind(str(frame["error"])) or ProviderError)(message)
+            case {"error": {"message": str(message), **rest}}:
+                return (self.codes.get(str(rest.get("status"))) or _kind(message) or ProviderError)(message)
             case _:
                 return None
 
@@ -160,7 +184,7 @@ class GeminiDialect:
             yield {"toolResponse": {"functionResponses": [response]}}
 
 
-def _kind(said: str) -> type[ProviderError] | None:
+def _kind(said: str) -> Kind | None:
     return next((kind for words, kind in _ENDING if words in said.lower()), None)
 
 

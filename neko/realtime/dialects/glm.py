@@ -12,10 +12,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from neko.realtime.codes import CODES
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.beta import BETA_PCM_HZ, BetaDialect
-from neko.realtime.dialects.realtime import ENDINGS, described
-from neko.realtime.errors import Arrears, KeyRejected, ProviderError, RateLimited
+from neko.realtime.dialects.realtime import described
+from neko.realtime.errors import (
+    Arrears,
+    KeyRejected,
+    Kind,
+    Misconfigured,
+    PolicyViolation,
+    ProviderFault,
+    QuotaExceeded,
+    RateLimited,
+)
 from neko.realtime.session import Facts, ModelEvent, ReplyDone, ReplyStarted, Tool
 
 REMEMBERS_S = 120.0
@@ -26,12 +36,16 @@ class GlmDialect(BetaDialect):
     """One session's dialect."""
 
     known: ClassVar[Facts] = Facts(hears_hz=16_000, speaks_hz=BETA_PCM_HZ, remembers_s=REMEMBERS_S)
-    endings: ClassVar[dict[str, type[ProviderError]]] = (
-        ENDINGS
-        | dict.fromkeys(["1000", "1001", "1002", "1003", "1004"], KeyRejected)
-        | dict.fromkeys(["1112", "1113"], Arrears)
-        | dict.fromkeys(["1302", "1303", "1304", "1305"], RateLimited)
-    )
+    codes: ClassVar[Mapping[str, Kind]] = {
+        **CODES,
+        **dict.fromkeys(["1000", "1001", "1002", "1003", "1004", "1220"], KeyRejected),
+        **dict.fromkeys(["1110", "1111", "1112", "1113", "1121", "1309"], Arrears),
+        **dict.fromkeys(["1211", "1212", "1221", "1222", "1311"], Misconfigured),
+        **dict.fromkeys(["1300", "1301"], PolicyViolation),
+        **dict.fromkeys(["1302", "1303", "1305", "1312", "1313"], RateLimited),
+        **dict.fromkeys(["1304", "1308", "1310"], QuotaExceeded),
+        **dict.fromkeys(["500", "1120", "1234"], ProviderFault),
+    }
 
     def __init__(self, *, speaks: bool = True, max_session_s: float | None = None) -> None:
         super().__init__(speaks=speaks, max_session_s=max_session_s)

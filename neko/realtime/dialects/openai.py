@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, ClassVar, assert_never
 
 import pybase64
 
+from neko.realtime.codes import CODES
 from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
 from neko.realtime.dialects.realtime import append, bearer, create, described, failure, message, read, url_of
-from neko.realtime.errors import ProviderError
+from neko.realtime.errors import Kind, ProviderError
 from neko.realtime.session import (
     AudioDelta,
     Expiring,
@@ -40,6 +41,8 @@ MAX_SESSION_S = 3600.0  # the server closes with 1001 after 60 minutes
 
 class OpenAiDialect:
     """One session's dialect; `speaks` is False where another voice speaks the words."""
+
+    codes: ClassVar[Mapping[str, Kind]] = CODES
 
     def __init__(self, *, speaks: bool = True, max_session_s: float | None = None) -> None:
         self.facts = Facts(
@@ -136,10 +139,10 @@ class OpenAiDialect:
                 in_s = at - time.time()
                 return (Expiring(in_s),) if 0 < in_s <= MAX_SESSION_S else ()
             case _:
-                return read(frame)
+                return read(frame, codes=self.codes)
 
     def failure(self, frame: Mapping[str, Any]) -> ProviderError | None:
-        return failure(frame)
+        return failure(frame, self.codes)
 
 
 _TEXT = {"system": "input_text", "user": "input_text", "assistant": "output_text"}

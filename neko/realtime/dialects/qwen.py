@@ -1,20 +1,29 @@
 """Qwen-Omni-Realtime of Alibaba Cloud Model Studio.
 
 Sources, as of November 2026: https://www.alibabacloud.com/help/en/model-studio/client-events, …/server-events,
-…/realtime and …/qwen-omni (what sound counts for). The documents have items for tools' results only, so what was said
-before goes into the instructions. That typed words are answered all the same was found by the original N.E.K.O. against
-the vendor's endpoint with qwen3.5-omni-flash-realtime (its main_logic/omni_realtime_client.py).
+…/realtime, …/error-code and …/qwen-omni (what sound counts for). The documents have items for tools' results only, so
+what was said before goes into the instructions. That typed words are answered all the same was found by the original
+N.E.K.O. against the vendor's endpoint with qwen3.5-omni-flash-realtime (its main_logic/omni_realtime_client.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from neko.realtime.codes import CODES
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.beta import BETA_PCM_HZ, BetaDialect
-from neko.realtime.dialects.realtime import ENDINGS, HARMLESS
-from neko.realtime.errors import Arrears, KeyRejected, ProviderError, RateLimited
+from neko.realtime.dialects.realtime import HARMLESS
+from neko.realtime.errors import (
+    Arrears,
+    KeyRejected,
+    Kind,
+    Misconfigured,
+    PolicyViolation,
+    ProviderFault,
+    RateLimited,
+)
 from neko.realtime.session import Facts, Hear, ModelCommand
 
 
@@ -30,9 +39,14 @@ class QwenDialect(BetaDialect):
     )
     # To cancel a reply that has just ended gives an error without a code.
     harmless: ClassVar[frozenset[str]] = HARMLESS | {"Conversation has none active response"}
-    endings: ClassVar[dict[str, type[ProviderError]]] = ENDINGS | {
+    codes: ClassVar[Mapping[str, Kind]] = CODES | {
         "InvalidApiKey": KeyRejected,
+        "AccessDenied": KeyRejected,
         "Arrearage": Arrears,
+        "ModelNotFound": Misconfigured,
+        "DataInspectionFailed": PolicyViolation,
+        "InternalError": ProviderFault,
+        "Throttling": RateLimited,
         "Throttling.RateQuota": RateLimited,
         "Throttling.AllocationQuota": RateLimited,
     }

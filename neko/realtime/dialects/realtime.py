@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pybase64
 
 from neko.protocol.errors import StatusCode
-from neko.realtime.errors import Arrears, KeyRejected, PolicyViolation, ProviderError, RateLimited, SessionLost
+from neko.realtime.codes import CODES
+from neko.realtime.errors import Kind, PolicyViolation, ProviderError, ProviderFault
 from neko.realtime.session import (
     Complaint,
     ModelEvent,
@@ -21,14 +22,6 @@ from neko.realtime.session import (
     Tool,
     UserSaid,
 )
-
-ENDINGS: dict[str, type[ProviderError]] = {
-    "invalid_api_key": KeyRejected,
-    "insufficient_quota": Arrears,
-    "rate_limit_exceeded": RateLimited,
-    "session_expired": SessionLost,
-    "content_policy_violation": PolicyViolation,
-}
 
 # What happens when the server's own voice detection was quicker than we were.
 HARMLESS = frozenset({"response_cancel_not_active"})
@@ -66,7 +59,9 @@ def described(tool: Tool) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
 
 
-def read(frame: Mapping[str, Any], harmless: frozenset[str] = HARMLESS) -> Sequence[ModelEvent]:
+def read(
+    frame: Mapping[str, Any], harmless: frozenset[str] = HARMLESS, codes: Mapping[str, Kind] = CODES
+) -> Sequence[ModelEvent]:
     """The events of a frame that all of the kin have.
 
     `harmless` are codes of errors, or the words of one that comes without a code.
@@ -81,8 +76,9 @@ def read(frame: Mapping[str, Any], harmless: frozenset[str] = HARMLESS) -> Seque
             return (UserSaid(text),)
         case {"type": "response.created", "response": {"id": str(reply), **rest}}:
             return (ReplyStarted(reply, _request_id(rest.get("metadata"))),)
-        case {"type": "response.done", "response": {"id": str(reply), "status": str(status)}}:
-            return (ReplyDone(reply, _STATUS.get(status, ReplyStatus.FAILED)),)
+        case {"type": "response.done", "response": {"id": str(reply), "status": str(status), **rest}}:
+            done = ReplyDone(reply, _STATUS.get(status, ReplyStatus.FAILED))
+            return (*_complaint(rest.get("status_details"), codes), done)
         case {"type": "error", "error": {"message": str(words), **rest}}:
             known = words in harmless or rest.get("code") in harmless
             return () if known else (Complaint(StatusCode.API_UNKNOWN_ERROR, words),)
@@ -90,13 +86,37 @@ def read(frame: Mapping[str, Any], harmless: frozenset[str] = HARMLESS) -> Seque
             return ()
 
 
-def failure(frame: Mapping[str, Any], endings: Mapping[str, type[ProviderError]] = ENDINGS) -> ProviderError | None:
-    """The error in a frame when its code is one of those that end a session."""
+def failure(frame: Mapping[str, Any], codes: Mapping[str, Kind] = CODES) -> ProviderError | None:
+    """The error in a frame when its code is one of those that end a session.
+
+    A reply that fails is no end, unless every reply after it would fail as well.
+    """
     match frame:
-        case {"type": "error", "error": {"code": str(code), "message": str(words)}} if code in endings:
-            return endings[code](words)
+        case {"type": "error", "error": {"code": str(code), "message": str(words)}} if code in codes:
+            return codes[code](words)
+        case {"type": "response.done", "response": {"status_details": {"error": dict(error)}}}:
+            failed = _failed(error, codes)
+            return failed if failed.lasting else None
         case _:
             return None
+
+
+def _complaint(details: object, codes: Mapping[str, Kind]) -> Iterator[Complaint]:
+    """Why a reply has failed, or was broken off."""
+    match details:
+        case {"error": dict(error)}:
+            failed = _failed(error, codes)
+            yield Complaint(failed.code, failed.details)
+        case {"reason": "content_filter"}:
+            stopped = PolicyViolation("the provider's content filter broke the reply off")
+            yield Complaint(stopped.code, stopped.details)
+
+
+def _failed(error: Mapping[str, Any], codes: Mapping[str, Kind]) -> ProviderError:
+    """OpenAI names what has run out in the type, and gives no words with it."""
+    code = next((str(each) for each in (error.get("code"), error.get("type")) if str(each) in codes), None)
+    said = error.get("message") or error.get("code") or error.get("type") or "it does not say why"
+    return (codes[code] if code else ProviderFault)(f"the provider could not answer: {said}")
 
 
 def _request_id(metadata: object) -> str | None:
