@@ -92,6 +92,20 @@ async def typed_turn(stage: Stage) -> None:
     await trio.sleep(A_WHILE)
 
 
+async def translated(stage: Stage) -> None:
+    """One reply to its end; the next is interrupted while it is being translated."""
+    person, model = await started(stage), stage.model
+    await person.send("language_update", language="de")
+    await ask(model, 1)
+    await answer(model, 1)
+    await trio.sleep(A_WHILE)
+    await ask(model, 2)
+    await answer(model, 2)
+    await trio.sleep(A_WHILE / 10)
+    say(model, SpeechStarted(), SpeechStopped(10))
+    await trio.sleep(A_WHILE)
+
+
 async def swap_at_turn(stage: Stage) -> None:
     person, model = await started(stage), stage.model
     await ask(model, 1)
@@ -230,6 +244,7 @@ PLAYS = [
     Play("start, eager", start_and_leave, EAGER),
     Play("spoken turn", spoken_turn, DUE),
     Play("typed turn", typed_turn, DUE),
+    Play("translated", translated, DUE),
     Play("swap at turn", swap_at_turn, DUE),
     Play("swap now", swap_now, EAGER),
     Play("swap that fails", swap_that_fails, EAGER),

@@ -169,7 +169,8 @@ async def open_stage(configuration: str, voice: Voice | None, folder: Path) -> A
         async with models.connect(snapshot, mode, lines) as fake:
             yield Wired(fake, lambda: stage.on_call())
 
-    manager = LLMSessionManager("Mimi", config, Ports(connect, lambda *_: voice, tools={"sky": _sky}))
+    ports = Ports(connect, lambda *_: voice, translate=_translate, tools={"sky": _sky})
+    manager = LLMSessionManager("Mimi", config, ports)
     async with trio.open_nursery() as nursery:
         stage = Stage(manager, models, nursery)
         await nursery.start(_house, stage)
@@ -187,6 +188,12 @@ def _parsed(configuration: str) -> Configuration:
 async def _sky(_arguments: str) -> str:
     await trio.sleep(0.2)
     return "blue"
+
+
+async def _translate(_snapshot: Snapshot, text: str, wanted: str) -> str:
+    """Of those who have said what they speak."""
+    await trio.sleep(0.2)
+    return f"{text} ({wanted})"
 
 
 async def _house(stage: Stage, *, task_status: trio.TaskStatus[None]) -> None:

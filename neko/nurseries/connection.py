@@ -8,6 +8,7 @@ import trio
 from attrs import evolve
 
 from neko.audio.loudness import loudness
+from neko.config.errors import shown
 from neko.nurseries.guest import Guest
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.outbox import Farewell, Goodbye, Subscription
@@ -36,6 +37,7 @@ from neko.protocol.codec import SPEECH_HZ, write_server
 from neko.protocol.errors import StatusCode, WireError
 from neko.protocol.server import AudioChunk, Pong, ServerMessage, Status
 from neko.sockets import Socket, SocketClosed
+from neko.translation.tags import canonical
 
 GOODBYE_WITHIN = 2.0  # seconds for the last words and the closing handshake
 HEARTBEAT_S = 20.0  # below the 30 to 60 s after which home routers forget a silent connection
@@ -90,8 +92,8 @@ async def _dispatch(
     if isinstance(message, Microphone) and message.language is None:
         manager.hear(message)  # fifty times a second
         return
-    if message.language is not None and not isinstance(message, SwapSession):
-        manager.language = message.language
+    if message.language and not isinstance(message, SwapSession):
+        await _take_language(message.language, message, manager)
     match message:
         case Microphone() | TypedText() | Picture():
             await manager.stream_data(message)
@@ -112,6 +114,16 @@ async def _dispatch(
             pass  # what existing clients say and nothing here depends on
         case _:
             assert_never(message)
+
+
+async def _take_language(name: str, message: ClientMessage, manager: LLMSessionManager) -> None:
+    """The person's language. A name that is none is not worth a session: the rest of its frame counts as ever."""
+    tag = canonical(name)
+    if tag is not None:
+        manager.language = tag
+    elif not isinstance(message, Microphone):  # fifty complaints a second would help nobody
+        details = f"language is {shown(name)}; accepted: a tag such as en, ja or zh-TW"
+        await manager.tell(Status(StatusCode.INVALID_VALUE, details))
 
 
 async def _resume(message: Resume, client: Subscription, manager: LLMSessionManager) -> None:

@@ -20,6 +20,7 @@ from neko.nurseries.ports import Ports
 from neko.nurseries.reception import Reception
 from neko.nurseries.session import Ending, Session
 from neko.nurseries.slot import Plan
+from neko.nurseries.translating import foreign
 from neko.nurseries.turn import Turn
 from neko.protocol.client import AudioFraming, InputMode, Microphone, Picture, SwapSession, SwapWhen, TypedText
 from neko.protocol.errors import StatusCode
@@ -52,7 +53,7 @@ class LLMSessionManager:
         self.history = History()
         self.agent_flags: dict[str, Any] = {}
         self.pending_agent_callbacks = AgentCallbacks()
-        self.language: str | None = None
+        self.language: str | None = None  # the person's, as a canonical tag, once a client has said it
         self._config = config
         self._open = OpenSessions(ports.connect)
         self._ports = evolve(ports, connect=self._open.connect)
@@ -208,10 +209,10 @@ class LLMSessionManager:
 
     async def translate_if_needed(self, text: str) -> str | None:
         """The text in the person's language, None when that is the character's or nobody can translate."""
-        spoken = self._config.snapshot(self.lanlan_name).character.language
-        if self._ports.translate is None or self.language is None or self.language == spoken:
+        snapshot = self._config.snapshot(self.lanlan_name)
+        if self._ports.translate is None or self.language is None or not foreign(snapshot, self.language):
             return None
-        return await self._ports.translate(text, spoken, self.language)
+        return await self._ports.translate(snapshot, text, self.language)
 
     # --- for a connection ----------------------------------------------------------------------------------------
 

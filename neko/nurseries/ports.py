@@ -29,8 +29,9 @@ class Voice:
     speak: Speak
 
 
-Translate = Callable[[str, str, str], Awaitable[str | None]]
-"""A text from one language into another (text, from, to); None when nobody can."""
+Translate = Callable[[Snapshot, str, str], Awaitable[str | None]]
+"""What a character says, in another language (a canonical tag); None when nobody can. Takes its time, and raises only
+bugs."""
 
 
 Describe = Callable[[Snapshot, str], Awaitable[str]]

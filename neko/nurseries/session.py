@@ -26,6 +26,7 @@ from neko.nurseries.renewing import Renewing, Wish
 from neko.nurseries.sight import Sight
 from neko.nurseries.slot import Plan, Slot
 from neko.nurseries.succession import Succession
+from neko.nurseries.translating import Translating
 from neko.nurseries.turns import Turns
 from neko.protocol.client import InputMode
 from neko.protocol.errors import StatusCode
@@ -265,7 +266,8 @@ class Session:
     async def _live(self, models: Models) -> None:
         self.outbox.post(SessionPreparing(self.mode))
         async with trio.open_nursery() as nursery:
-            self.turns = Turns(nursery, self.outbox, self.history, self.ports, self.language, self._told)
+            translating = Translating(nursery, self.outbox, self.ports.translate, self.language)
+            self.turns = Turns(nursery, self.outbox, self.history, self.ports, translating, self._told)
             self._listening = Listening(
                 self.turns, self.inbox, self.outbox, self.history, self.callbacks, self.ports, nursery
             )

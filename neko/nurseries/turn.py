@@ -7,7 +7,7 @@ from contextlib import suppress
 from uuid import uuid4
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from neko.audio.ledger import Spoken
 from neko.conversation.emotion import EmotionTags, Mood, Told
@@ -15,10 +15,9 @@ from neko.conversation.heard import Playout
 from neko.conversation.history import History, Role
 from neko.conversation.phrases import Phrase, PhraseSplitter
 from neko.nurseries.outbox import Outbox
-from neko.nurseries.ports import Translate, Voice
+from neko.nurseries.ports import Voice
 from neko.nurseries.slot import Slot
 from neko.nurseries.speech import SOUND_AHEAD, Sound, speak_phrases
-from neko.protocol import server as protocol
 from neko.protocol.server import Emotion, ReplyText, ServerMessage, TurnEnd
 from neko.realtime.session import AudioDelta, Interrupt, ReplyStatus, TextDelta
 
@@ -82,18 +81,6 @@ class Turn:
         )
 
 
-@frozen
-class Translation:
-    """Who translates a reply, from which language, into which."""
-
-    _translate: Translate
-    spoken: str
-    wanted: str
-
-    async def of(self, text: str) -> str | None:
-        return await self._translate(text, self.spoken, self.wanted)
-
-
 @define(eq=False)
 class Telling:
     """Tells one turn to the client."""
@@ -102,7 +89,7 @@ class Telling:
     outbox: Outbox
     history: History
     voice: Voice | None
-    translation: Translation | None
+    on_worded: Callable[[Turn], None]  # its words are complete; its sound may go on
     on_told: Callable[[Slot], None]
     _tags: EmotionTags = field(factory=EmotionTags, init=False)
     _splitter: PhraseSplitter = field(factory=PhraseSplitter, init=False)
@@ -117,7 +104,7 @@ class Telling:
                     if after is not None:
                         await after.wait()
                     await self._tell()
-                    await self._end()
+                    self._end()
                 finally:
                     self._count_untold()
         finally:
@@ -171,6 +158,7 @@ class Telling:
                     await self._send(self._messages(piece))
                     await self._speak(self._ready, phrases_in)
                 await self._send(self._words(self._tags.flush()))
+                self.on_worded(self.turn)
                 await self._speak([*self._ready, *self._splitter.finish()], phrases_in)
         await sound.finish(broken_off=self.turn.broken_off)
 
@@ -208,12 +196,8 @@ class Telling:
                 await phrases.send(phrase.spoken)
         self._ready.clear()
 
-    async def _end(self) -> None:
+    def _end(self) -> None:
         turn = self.turn
-        if self.translation is not None and turn.text:
-            text = await self.translation.of(turn.text)
-            if text is not None:
-                await self.outbox.send(protocol.Translation(text, self.translation.wanted, turn.id))
         # No checkpoint from the claim to the post: a barge-in finds the reply told, or not ended.
         if turn.claim_end():
             turn.said = self.history.add(Role.ASSISTANT, turn.text, by=turn.slot.id, mood=turn.mood)

@@ -15,7 +15,8 @@ from neko.nurseries.inbox import Cut
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
-from neko.nurseries.turn import Telling, Translation, Turn
+from neko.nurseries.translating import Translating
+from neko.nurseries.turn import Telling, Turn
 from neko.protocol.client import InputMode
 from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import AudioChunk, ServerMessage, TurnEnd, UserActivity
@@ -48,7 +49,7 @@ class Turns:
     _outbox: Outbox
     _history: History
     _ports: Ports
-    _language: Callable[[], str | None]  # the person's, as far as it is known
+    _translating: Translating
     _on_told: Callable[[Slot], None]  # a reply of this session has been told
     _turns: list[Turn] = field(factory=list, init=False)
     _tellings: dict[Key, Telling] = field(factory=dict, init=False)  # those of which more may come
@@ -81,15 +82,9 @@ class Turns:
         aloud = slot.plan.mode is InputMode.AUDIO and (voice is not None or slot.session.facts.speaks_hz is not None)
         turn = Turn(reply_id, request_id, slot, aloud)
         self._turns.append(turn)
-        telling = Telling(turn, self._outbox, self._history, voice, self._translation(slot), self._on_told)
+        telling = Telling(turn, self._outbox, self._history, voice, self._translating.begin, self._on_told)
         self._tellings[_key(turn)] = telling
         self._nursery.start_soon(telling.run, after)
-
-    def _translation(self, slot: Slot) -> Translation | None:
-        spoken, wanted = slot.plan.snapshot.character.language, self._language()
-        if self._ports.translate is None or wanted is None or wanted == spoken:
-            return None
-        return Translation(self._ports.translate, spoken, wanted)
 
     def feed(self, slot: Slot, piece: TextDelta | AudioDelta) -> bool:
         """A piece of a reply. False when its telling is too far behind to take it: see `feed_later`.
@@ -196,6 +191,7 @@ class Turns:
 
     def _end(self, turn: Turn, now: float) -> None:
         self._close(_key(turn))
+        self._translating.give_up(turn.id)
         if turn.status is None:
             turn.slot.cut(turn.reply_id)
         turn.ended = True
