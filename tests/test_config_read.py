@@ -63,6 +63,8 @@ def test_the_defaults_of_session() -> None:
         "silence_s": 10.0,
         "resume_s": 30.0,
         "idle_end_s": 1800.0,
+        "noise_suppression": 0,
+        "echo_guard": False,
     }
 
 

@@ -15,6 +15,7 @@ from neko.app.dialects import Reached, reach
 from neko.app.embedded import Embedded
 from neko.app.voices import EMBEDDED_VOICE, NATIVE
 from neko.app.warm import Warm
+from neko.audio.noise import can_suppress
 from neko.config.errors import ConfigError
 from neko.config.model import Provider, ProviderKind, WebSocketLibrary
 from neko.config.snapshot import Snapshot
@@ -37,6 +38,10 @@ from neko.tts.errors import VoiceError
 from neko.tts.thread import speak
 from neko.tts.worker import get_tts_worker
 
+NO_SUPPRESSION = (
+    "noise_suppression needs webrtc-noise-gain, which is not installed: "
+    "pip install 'neko[conditioning]', or set it to 0"
+)
 LOCAL_MODEL = "local"
 # It runs for ever. A laptop that is busy is slow, not dead, and its engines have deadlines of their own.
 EMBEDDED_FACTS: dict[str, Any] = {"max_session_s": None, "sees": False, "watched": False}
@@ -57,6 +62,8 @@ class Adapters:
     @asynccontextmanager
     async def connect(self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
         """A session as the snapshot wants it; closed when the context is left. Raises `ProviderError`."""
+        if snapshot.session.noise_suppression and not can_suppress():
+            raise NotReady(NO_SUPPRESSION)
         self.voice(snapshot, mode)  # a voice that cannot be had is known before anybody listens
         provider = snapshot.provider if mode is InputMode.AUDIO else snapshot.text_provider
         match provider.kind:

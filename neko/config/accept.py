@@ -40,6 +40,7 @@ LIMIT_SECONDS = Accept(
     "a number of seconds above 0, or no such key", lambda seconds: seconds is None or 0 < seconds <= LONGEST_S
 )
 COUNT = Accept(f"a whole number from 0 to {MOST}", lambda count: 0 <= count <= MOST)
+LEVEL = Accept("a whole number from 0 (off) to 4 (most)", lambda level: 0 <= level <= 4)
 SOME = Accept(f"a whole number from 1 to {MOST}", lambda count: 1 <= count <= MOST)
 TEMPERATURE = Accept(
     "a number from 0 (always the likeliest word) to 2, or no such key", lambda value: value is None or 0 <= value <= 2

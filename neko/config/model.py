@@ -76,6 +76,8 @@ class SessionPolicy:
     silence_s: float = field(default=10.0, validator=accept.SOME_SECONDS)
     resume_s: float = field(default=30.0, validator=accept.SECONDS)
     idle_end_s: float = field(default=1800.0, validator=accept.SECONDS)
+    noise_suppression: int = field(default=0, validator=accept.LEVEL)
+    echo_guard: bool = False
 
 
 @frozen(kw_only=True)

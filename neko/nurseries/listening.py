@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import assert_never
 
 import trio
-from attrs import define
+from attrs import define, field
 
 from neko.conversation.callbacks import AgentCallbacks
+from neko.conversation.echo import is_echo
 from neko.conversation.history import History, Role
 from neko.nurseries.inbox import Inbox
 from neko.nurseries.outbox import Outbox
@@ -15,7 +16,7 @@ from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Settled, Slot
 from neko.nurseries.tooling import use_tool
 from neko.nurseries.turns import Turns
-from neko.protocol.server import Status, UserTranscript
+from neko.protocol.server import ResponseDiscarded, Status, UserTranscript
 from neko.realtime.session import (
     AudioDelta,
     Complaint,
@@ -46,6 +47,7 @@ class Listening:
     _callbacks: AgentCallbacks
     _ports: Ports
     _nursery: trio.Nursery  # of the tools that are called
+    _suspected: bool = field(default=False, init=False)  # who speaks may be the character itself, from a loudspeaker
 
     def on_event(self, slot: Slot, event: ModelEvent, *, current: bool) -> bool:
         """`current`: the person talks to this session; of a retired one only what it is still saying counts.
@@ -82,12 +84,13 @@ class Listening:
                 return self._piece(slot, event)
             case SpeechStarted():
                 if barge_in:
-                    self.barge_in()
+                    self._speech_began(slot)
             case SpeechStopped():
                 pass
             case UserSaid(text):
                 self._user_said(slot, text)
             case ReplyStarted(reply_id, request_id):
+                self._confirm()  # nobody can know better any more
                 self._reply(slot, reply_id, request_id)
             case ReplyDone(reply_id, status):
                 self.turns.generated(slot, reply_id, status)
@@ -102,8 +105,20 @@ class Listening:
                 assert_never(event)
         return True
 
+    def _speech_began(self, slot: Slot) -> None:
+        """With a guard against echoes, who speaks while the character does cuts in once it is known what they say."""
+        self._suspected = slot.plan.snapshot.session.echo_guard and self.turns.playing
+        if not self._suspected:
+            self.barge_in()
+
+    def _confirm(self) -> None:
+        """It was the person."""
+        if self._suspected:
+            self.barge_in()
+
     def barge_in(self) -> None:
         """The person began to speak: the client falls silent first, then the model hears what was heard of it."""
+        self._suspected = False
         cut = self.turns.cut_short()
         for message in cut.messages():
             self._outbox.post(message)
@@ -121,6 +136,12 @@ class Listening:
             self.turns.open(reply_id, request_id, slot)
 
     def _user_said(self, slot: Slot, text: str) -> None:
-        if text.strip():
+        suspected = self._suspected and bool(text.strip())
+        if suspected and is_echo(text, self.turns.heard()):
+            slot.disregard()
+            self._outbox.post(ResponseDiscarded())
+        elif text.strip():
+            self._confirm()
             self._history.add(Role.USER, text, by=slot.id)
             self._outbox.post(UserTranscript(text.strip()))
+        self._suspected = False

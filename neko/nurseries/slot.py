@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 
 from neko.audio.given import Given
 from neko.audio.ledger import Heard, Ledger
+from neko.audio.noise import Ears, ears
 from neko.audio.resample import SpeechResampler
 from neko.config.snapshot import Snapshot
 from neko.nurseries.wear import Wearing
@@ -91,11 +92,12 @@ class Slot:
     speaking: bool = field(default=False, init=False)  # that one has words
     retired: bool = field(default=False, init=False)  # another one took its place; it says what it has begun
     calls: dict[str, ToolCalled] = field(factory=dict, init=False)  # tools that it waits for
-    ears: SpeechResampler | None = field(default=None, init=False)
+    ears: Ears | None = field(default=None, init=False)
     told: int = field(init=False)  # the mark of the history up to which it knows what was said without it
     knows: set[str] = field(init=False)  # the sessions whose part of the conversation it took over
     _cut: deque[str] = field(factory=lambda: deque(maxlen=REMEMBERED), init=False)  # replies that were interrupted
     _called_off: bool = field(default=False, init=False)  # it was asked to go on, and the person speaks instead
+    _unasked: bool = field(default=False, init=False)  # what it is about to answer was said by nobody
     _stops_by: float = field(default=-inf, init=False)  # the last of them is not done yet, or nobody will ever say so
     _listening: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _answer_by: float = field(default=inf, init=False)
@@ -124,6 +126,10 @@ class Slot:
         return self.session.facts.hears_hz if self.plan.mode is InputMode.AUDIO else None
 
     @property
+    def _suppression(self) -> int:
+        return self.plan.snapshot.session.noise_suppression
+
+    @property
     def speaks_hz(self) -> int:
         """The rate of the sound that it sends; only a session that speaks sends any."""
         return self.session.facts.speaks_hz or 0
@@ -136,6 +142,7 @@ class Slot:
         self.wearing.note(event)
         match event:
             case SpeechStarted():
+                self._unasked = False
                 self.given.began()
                 self._called_off = self._called_off or any(isinstance(each, GoOn) for each in self.owed)
                 self.owed = [each for each in self.owed if not isinstance(each, GoOn)]
@@ -149,9 +156,9 @@ class Slot:
                 self.given.answered()
                 self.unspoken = self.unspoken and bool(text.strip())
                 self._expect_if_busy()
-            case ReplyStarted() if self._talked_over:
+            case ReplyStarted() if self._talked_over or self._unasked:
                 # It was asked for before the person began to speak, and would keep their own answer from them.
-                self._called_off = False
+                self._called_off = self._unasked = False
                 tells = tuple(each for each in self.owed if isinstance(each, Tell))
                 self.owed = [each for each in self.owed if not isinstance(each, Tell)]
                 return Settled(tells, answered=False, refused=True)
@@ -194,6 +201,11 @@ class Slot:
         self.answering = self.speaking = False
         self._expect_if_busy()
 
+    def disregard(self) -> None:
+        """The last utterance was nobody's: what it answers to that is not wanted."""
+        self.unspoken, self._unasked = False, True
+        self._expect_if_busy()
+
     def move_to(self, new: Slot) -> bytes:
         """Whatever it was given and asked is the new session's to make use of; the sound, at the new one's rate.
 
@@ -224,16 +236,16 @@ class Slot:
         self.given.end()
 
     def _sound_for(self, new: Slot) -> bytes:
-        hears_hz, ears = new.hears_hz, self.ears
+        hears_hz, hearing = new.hears_hz, self.ears
         self.ears = None
         if hears_hz is None:
             return b""
-        if self.given.hz == hears_hz:
+        if self.given.hz == hears_hz and self._suppression == new._suppression:
             # What the filter holds back comes out with the sound that comes next.
-            new.ears = ears
+            new.ears = hearing
             return self.given.pcm
-        if ears is not None:
-            self.given.add(ears.flush())
+        if hearing is not None:
+            self.given.add(hearing.flush())
         between = SpeechResampler(self.given.hz or hears_hz, hears_hz)
         return between.push(self.given.pcm) + between.flush()
 
@@ -263,7 +275,7 @@ class Slot:
         held_back = b""
         if self.ears is None or self.ears.from_hz != sample_rate:
             held_back = self.ears.flush() if self.ears else b""
-            self.ears = SpeechResampler(sample_rate, hears_hz, prompt=True)
+            self.ears = ears(sample_rate, hears_hz, noise_suppression=self._suppression)
         sound = held_back + self.ears.push(pcm)
         if sound:
             # First the account: a session that is lost in the next line has not made use of it.

@@ -64,6 +64,15 @@ class Turns:
         """Nothing is being told."""
         return self.last is None or self.last.over.is_set()
 
+    @property
+    def playing(self) -> bool:
+        """The person hears the character."""
+        return any(turn.playout.playing(trio.current_time()) for turn in self._turns)
+
+    def heard(self) -> str:
+        """What they have heard of it lately."""
+        return " ".join(turn.heard(trio.current_time()) for turn in self._turns)
+
     def knows(self, slot: Slot, reply_id: str) -> bool:
         """It has been opened; its pieces either have a place to go or are late."""
         return (slot.id, reply_id) in self._tellings or (slot.id, reply_id) in self._closed
