@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import assert_never
@@ -20,6 +20,7 @@ from neko.app.watching import Source, watch_configuration
 from neko.config.manager import REQUEST, ConfigManager
 from neko.config.model import Configuration, ProviderKind
 from neko.local.server import serve_realtime
+from neko.memory import Memory, open_memory
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 from neko.realtime.errors import NotReady
@@ -39,8 +40,10 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # listened 
 class House:
     """A running server; made by `open_house`."""
 
-    def __init__(self, config: ConfigManager, url: str) -> None:
+    def __init__(self, config: ConfigManager, url: str, memory: Memory, metrics: Metrics) -> None:
         self.config = config
+        self.memory = memory
+        memory.on_trouble = self._not_kept
         self.url = url
         self._drain_asked = trio.Event()
         voices = trio.CapacityLimiter(VOICE_THREADS)
@@ -54,9 +57,9 @@ class House:
             environ=os.environ,
             websockets=server.websockets,
         )
-        self.metrics = Metrics()
-        ports = Ports(adapters.connect, adapters.voice, describe=adapters.describe, metrics=self.metrics)
-        self.residents = Residents(config, ports)
+        self.metrics = metrics
+        ports = Ports(adapters.connect, adapters.voice, describe=adapters.describe, metrics=metrics)
+        self.residents = Residents(config, ports, memory)
         self._waits_for_engines = self.uses_embedded
 
     @property
@@ -117,6 +120,10 @@ class House:
         with warm.for_conversation() as mine:
             await serve_realtime(websocket, mine.engines)
 
+    def _not_kept(self, why: str) -> None:
+        for manager in self.managers.values():
+            manager.not_kept(why)
+
     def health(self) -> Health:
         if not self.uses_embedded:
             return Health(self._state(HealthState.READY))
@@ -171,22 +178,34 @@ async def open_house(
     Leaving the context, or `House.drain` once it is done, ends everything. A cancel does so without goodbyes.
 
     Raises:
-        ConfigError: a character's voice does not exist.
+        ConfigError: a character's voice does not exist, or its conversations cannot be kept where they should.
         CannotListen: the address is taken, forbidden, or not of this machine.
     """
     require_voices(config)
     listeners = await open_listeners(host, port)
-    house = House(config, f"http://{ANYWHERE.get(host, host)}:{listeners[0].socket.getsockname()[1]}")
-    async with trio.open_nursery() as process:
-        house.want_engines()
-        process.start_soon(house.embedded.run, on_progress)
-        await house.residents.move_in(process)
-        if source is not None:
-            process.start_soon(watch_configuration, source, partial(house.adopt, process=process))
-        await process.start(serve_web, house, listeners)
-        process.start_soon(house.close_when_asked, config.configuration.server.grace_s, process.cancel_scope)
-        yield house
-        process.cancel_scope.cancel()
+    url = f"http://{ANYWHERE.get(host, host)}:{listeners[0].socket.getsockname()[1]}"
+    metrics = Metrics()
+    async with _closing(listeners), open_memory(config.store.folder, metrics) as memory:
+        house = House(config, url, memory, metrics)
+        async with trio.open_nursery() as process:
+            house.want_engines()
+            process.start_soon(house.embedded.run, on_progress)
+            await house.residents.move_in(process)
+            if source is not None:
+                process.start_soon(watch_configuration, source, partial(house.adopt, process=process))
+            await process.start(serve_web, house, listeners)
+            process.start_soon(house.close_when_asked, config.configuration.server.grace_s, process.cancel_scope)
+            yield house
+            process.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _closing(listeners: Sequence[trio.SocketListener]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        for listener in listeners:
+            await listener.aclose()
 
 
 async def _each_within(seconds: float, todo: list[Callable[[], Awaitable[None]]]) -> None:

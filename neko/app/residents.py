@@ -6,6 +6,7 @@ import trio
 from attrs import Factory, frozen
 
 from neko.config.manager import Change, ConfigManager
+from neko.memory import Memory
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 
@@ -23,9 +24,10 @@ class Resident:
 class Residents:
     """One for each character of the configuration. `live` owns one of them."""
 
-    def __init__(self, config: ConfigManager, ports: Ports) -> None:
+    def __init__(self, config: ConfigManager, ports: Ports, memory: Memory) -> None:
         self._config = config
         self._ports = ports
+        self._memory = memory
         self._here = {name: self._resident(name) for name in config.names}
 
     @property
@@ -59,4 +61,4 @@ class Residents:
             nursery.cancel_scope.cancel()
 
     def _resident(self, name: str) -> Resident:
-        return Resident(LLMSessionManager(name, self._config, self._ports))
+        return Resident(LLMSessionManager(name, self._config, self._ports, self._memory.of(name)))

@@ -30,6 +30,10 @@ class OverrideStore:
     def in_folder(cls, folder: Path) -> OverrideStore:
         return cls(folder / "overrides.json")
 
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
     def load(self) -> Overrides:
         """What was saved last, nothing when there is no file. A file that makes no sense is left as it is."""
         try:

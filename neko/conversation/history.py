@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from attrs import evolve, frozen
+
+from neko.conversation.journal import Began, Corrected, Forgot, Journal, NoJournal, Said
 
 KEPT = 2_000  # utterances; a day of talk, at most a few hundred KiB
 
@@ -35,14 +37,20 @@ class Utterance:
 class History:
     """The utterances of one character's conversation, oldest first; iterable.
 
-    A fresh context begins with `mark_new`: older utterances stay and are no longer told to models.
+    A fresh context begins with `mark_new`: older utterances stay and are no longer told to models. It goes on from
+    what was `kept` before, and enters in the journal what changes.
     """
 
-    def __init__(self) -> None:
-        self._utterances: deque[Utterance] = deque(maxlen=KEPT)
-        self._fresh_from = 0
-        self.mark = 0
+    def __init__(
+        self, journal: Journal | None = None, kept: Iterable[Utterance] = (), *, mark: int = 0, fresh_from: int = 0
+    ) -> None:
+        self.journal = journal or NoJournal()
+        self._utterances: deque[Utterance] = deque(kept, maxlen=KEPT)
+        self._fresh_from = fresh_from
+        self.mark = mark
         """The number of the next utterance; `since` tells what came after a mark."""
+        self.forgets = 0
+        """How often something was forgotten: a model that was told before it knows too much."""
 
     def __iter__(self) -> Iterator[Utterance]:
         return iter(tuple(self._utterances))
@@ -55,7 +63,9 @@ class History:
         if not text.strip():
             return None
         number, self.mark = self.mark, self.mark + 1
-        self._utterances.append(Utterance(role, text.strip(), time.time(), number, by, mood))
+        utterance = Utterance(role, text.strip(), time.time(), number, by, mood)
+        self._utterances.append(utterance)
+        self.journal.enter(Said(utterance))
         return number
 
     def cut(self, number: int | None, heard: str) -> None:
@@ -66,10 +76,19 @@ class History:
                     self._utterances[index] = evolve(utterance, text=heard.strip())
                 else:
                     del self._utterances[index]
+                self.journal.enter(Corrected(utterance.number, heard.strip()))
                 return
 
     def mark_new(self) -> None:
         self._fresh_from = self.mark
+        self.journal.enter(Began(self.mark))
+
+    def forget(self, since: float, before: float) -> None:
+        """What was said from the one moment to just before the other, Unix time, was never said."""
+        forgot = Forgot(since, before)
+        self._utterances = deque((each for each in self if not forgot.covers(each)), maxlen=KEPT)
+        self.forgets += 1
+        self.journal.enter(forgot)
 
     def since(self, mark: int, *, unknown_to: str | None = None) -> tuple[Utterance, ...]:
         """What was said after the mark was taken, without what the model session `unknown_to` took part in itself."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import field, frozen
 
-from neko.conversation.history import Utterance
+if TYPE_CHECKING:
+    from neko.conversation.history import Utterance
 
 
 @frozen
@@ -32,6 +33,17 @@ class Began:
 
 
 @frozen
+class Forgot:
+    """The person wants nothing of this to be left; `before` is not part of it."""
+
+    since: float
+    before: float
+
+    def covers(self, utterance: Utterance) -> bool:
+        return self.since <= utterance.at < self.before
+
+
+@frozen
 class ResultBrought:
     """An agent's result waits to be told; `record` is what `AgentCallbacks` needs to know it again, JSON."""
 
@@ -54,7 +66,7 @@ class ResultExpired:
     id: str
 
 
-Entry = Said | Corrected | Began | ResultBrought | ResultTold | ResultExpired
+Entry = Said | Corrected | Began | Forgot | ResultBrought | ResultTold | ResultExpired
 
 
 class Journal(Protocol):
@@ -65,7 +77,11 @@ class Journal(Protocol):
         ...
 
     async def written(self) -> None:
-        """Returns when everything that was entered until now is durable."""
+        """Returns when everything that was entered until now is durable.
+
+        A conversation does not wait for a broken disk: from the first failure to the next success this returns at
+        once, and a disk that does not answer counts as one that failed. That is told to people elsewhere.
+        """
         ...
 
 

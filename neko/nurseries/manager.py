@@ -12,7 +12,7 @@ from neko.audio.ledger import Ledger
 from neko.config.errors import ConfigError, UnknownCharacter
 from neko.config.manager import ConfigManager
 from neko.conversation.callbacks import AgentCallbacks
-from neko.conversation.history import History
+from neko.conversation.past import Past
 from neko.nurseries.census import OpenSessions
 from neko.nurseries.hosting import Hosting
 from neko.nurseries.outbox import Goodbye, Subscription
@@ -33,6 +33,7 @@ SERVICE_RESTART, UNKNOWN_CHARACTER = 1012, 4004
 FULL_DETAILS = "Too much waits to be told already; this was not taken, send it again in a moment."
 LEFT_DETAILS = "No session is running; start one at any time."
 DRAIN_DETAILS = "The server is closing; what is being said is said to its end. Connect again in a moment."
+NOT_KEPT_DETAILS = "What is said cannot be kept at the moment ({}); the conversation goes on, and it is tried again."
 
 
 class Duty(Enum):
@@ -48,9 +49,10 @@ class LLMSessionManager:
     What outlives a connection lives here: the history, what agents have to say, the session that waits for its client.
     """
 
-    def __init__(self, lanlan_name: str, config: ConfigManager, ports: Ports) -> None:
+    def __init__(self, lanlan_name: str, config: ConfigManager, ports: Ports, past: Past | None = None) -> None:
+        past = past or Past()
         self.lanlan_name = lanlan_name
-        self.history = History()
+        self.history = past.history
         self.agent_flags: dict[str, Any] = {}
         self.pending_agent_callbacks = AgentCallbacks()
         self.language: str | None = None  # the person's, as a canonical tag, once a client has said it
@@ -61,7 +63,7 @@ class LLMSessionManager:
         self.ledger = Ledger()
         self.swaps = ports.metrics.of(lanlan_name, self.ledger, self.census)
         self._hosting = Hosting(lanlan_name, self.ledger)
-        self._reception = Reception(self.ledger)
+        self._reception = Reception(self.ledger, self.history.journal)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hosts the character's sessions, one at a time, until cancelled."""
@@ -265,6 +267,11 @@ class LLMSessionManager:
             connections=int(self._reception.client is not None),
             model_sessions=self._open.standing(self.session),
         )
+
+    def not_kept(self, why: str) -> None:
+        """Its client is told that what is said from now on may be gone after a restart; the conversation goes on."""
+        if self._reception.client is not None:
+            self._post(Status(StatusCode.SERVER_ERROR, NOT_KEPT_DETAILS.format(why)))
 
     def config_changed(self) -> None:
         """The configuration says something else, perhaps about this character: a session that runs may be renewed."""

@@ -11,6 +11,7 @@ import trio
 from attrs import define, field, frozen
 
 from neko.audio.ledger import Ledger, Spoken
+from neko.conversation.journal import Journal
 from neko.nurseries.guest import Guest
 from neko.nurseries.waiting import Waiting
 from neko.protocol.codec import SPEECH_HZ
@@ -55,11 +56,14 @@ class Silenced:
 class Outbox:
     """One numbered stream of messages. Any task may post or send; the one subscription of the moment receives.
 
-    Numbers are given when a message leaves, so that they have no gaps whatever was interrupted.
+    Numbers are given when a message leaves, so that they have no gaps whatever was interrupted. A turn's end leaves
+    when what was said is written in the journal; until then it can be taken back.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, journal: Journal) -> None:
         self.ledger = ledger
+        self._journal = journal
+        self._written: TurnEnd | None = None  # the one that may leave
         self._waiting = Waiting[ServerMessage | Goodbye]()
         self._silenced: deque[str] = deque(maxlen=REMEMBERED)
         self._closed = False
@@ -124,8 +128,31 @@ class Outbox:
         return iter(self._waiting.items)
 
     def take(self) -> ServerMessage | Goodbye | None:
-        """The next message, if one waits."""
-        return self._waiting.pop() if self._waiting.items else None
+        """The next message, if one waits that may leave."""
+        return self._waiting.pop() if self._waiting.items and self._unwritten is None else None
+
+    async def next(self) -> None:
+        """Until it is worth to `take` again."""
+        end = self._unwritten
+        if end is None:
+            await self._waiting.change()
+            return
+        async with trio.open_nursery() as nursery:
+            # Whoever cuts in meanwhile takes it back, and is told at once.
+            nursery.start_soon(self._write_for, end, nursery.cancel_scope)
+            await self._waiting.change()
+            nursery.cancel_scope.cancel()
+
+    async def _write_for(self, end: TurnEnd, waiting: trio.CancelScope) -> None:
+        await self._journal.written()
+        self._written = end
+        waiting.cancel()
+
+    @property
+    def _unwritten(self) -> TurnEnd | None:
+        """The end of a turn, when that is next and may not leave yet."""
+        head = self._waiting.items[0] if self._waiting.items else None
+        return head if isinstance(head, TurnEnd) and head is not self._written else None
 
     def wake(self) -> None:
         self._waiting.wake()
@@ -241,7 +268,7 @@ class Subscription:
                 seq = self.outbox.number(message)
                 self._leaving = self.outbox, seq
                 return seq, message
-            await self.outbox.change()
+            await self.outbox.next()
         return None
 
     def sent(self, message: ServerMessage) -> None:

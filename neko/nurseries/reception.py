@@ -7,6 +7,7 @@ import secrets
 from attrs import define, field
 
 from neko.audio.ledger import Ledger
+from neko.conversation.journal import Journal
 from neko.nurseries.guest import Guest
 from neko.nurseries.outbox import Farewell, Outbox, Subscription
 from neko.nurseries.session import Session
@@ -29,13 +30,14 @@ class Reception:
     """
 
     ledger: Ledger
+    journal: Journal
     outbox: Outbox = field(init=False)
     client: Subscription | None = None
     websocket: Socket | None = None
     guest: Guest | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.outbox = Outbox(self.ledger)
+        self.outbox = Outbox(self.ledger, self.journal)
 
     def attach(self, websocket: Socket, framing: AudioFraming, session: Session | None) -> Subscription:
         """The character is this client's now; whoever had it is told so and closed."""
@@ -45,7 +47,7 @@ class Reception:
                 session.wait_for_client()
         if session is None:
             self.outbox.close()
-            self.outbox = Outbox(self.ledger)
+            self.outbox = Outbox(self.ledger, self.journal)
         self.client = Subscription(self.outbox, Guest(framing))
         self.websocket = websocket
         if session is None:
@@ -75,7 +77,7 @@ class Reception:
             session.attend()
             return True
         if not client.begun:
-            client.join(Outbox(self.ledger))
+            client.join(Outbox(self.ledger, self.journal))
             client.begin(after=None)
         return False
 

@@ -1,0 +1,159 @@
+"""A client that is told that a turn is over may count on it: what was said is on the disk by then."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+from attrs import define, field
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from neko.config.manager import ConfigManager
+from neko.config.read import parse
+from neko.config.store import OverrideStore
+from neko.conversation.history import History
+from neko.conversation.journal import Corrected, Entry, Said
+from neko.conversation.past import Past
+from neko.nurseries.manager import LLMSessionManager
+from neko.nurseries.ports import Ports
+from neko.protocol.client import AudioFraming
+from neko.realtime.session import (
+    AudioDelta,
+    ReplyDone,
+    ReplyStarted,
+    ReplyStatus,
+    SpeechStarted,
+    SpeechStopped,
+    TextDelta,
+    UserSaid,
+)
+from neko.testing.fake_model import FakeModels
+from neko.testing.person import Person, open_person
+
+SECOND = bytes(2 * 24_000)  # PCM16 at 24 kHz
+COMMIT_S = 0.5
+
+
+@define(eq=False)
+class SlowJournal:
+    """Each `written` takes as long as a very slow disk, from when it is asked."""
+
+    entries: list[Entry] = field(factory=list)
+    durable: list[Entry] = field(factory=list)
+    commit_s: float = COMMIT_S
+
+    def enter(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    async def written(self) -> None:
+        entered = list(self.entries)
+        if entered != self.durable:
+            await trio.sleep(self.commit_s)
+            self.durable = entered
+
+
+@define
+class Slowly:
+    journal: SlowJournal
+    models: FakeModels
+    mimi: LLMSessionManager
+
+    def words(self) -> list[str]:
+        """What is durable."""
+        return [each.utterance.text for each in self.journal.durable if isinstance(each, Said)]
+
+
+@pytest.fixture
+async def slowly(tmp_path: Path) -> AsyncIterator[Slowly]:
+    config = ConfigManager(
+        parse('[session]\nprepare = "due"\n[characters.Mimi]\n', "neko.toml"), OverrideStore.in_folder(tmp_path)
+    )
+    journal, models = SlowJournal(), FakeModels()
+    ports = Ports(models.connect, lambda _snapshot, _mode: None)
+    mimi = LLMSessionManager("Mimi", config, ports, Past(History(journal)))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(mimi.run)
+        yield Slowly(journal, models, mimi)
+        nursery.cancel_scope.cancel()
+
+
+async def ask(house: Slowly, person: Person, mode: str) -> None:
+    """A reply of two seconds has been made; the person knows all of it but its end."""
+    await person.send("start_session", input_type=mode)
+    await wait_all_tasks_blocked()
+    model = house.models.sessions[-1]
+    model.say(UserSaid("how are you?"), ReplyStarted("r1"), TextDelta("r1", "I am well. "))
+    if mode == "audio":
+        model.say(AudioDelta("r1", "i1", 2 * SECOND))
+    model.say(ReplyDone("r1", ReplyStatus.COMPLETED))
+    await wait_all_tasks_blocked()
+
+
+async def test_the_end_is_told_when_both_sides_of_the_turn_are_durable(
+    slowly: Slowly, autojump_clock: MockClock
+) -> None:
+    async with open_person(slowly.mimi, AudioFraming.BASE64) as person:
+        await ask(slowly, person, "text")
+        assert person.types()[-1] == "gemini_response"
+        asked_at = trio.current_time()
+        while "system" not in person.types():
+            await person.arrival()
+        assert trio.current_time() - asked_at == COMMIT_S
+        assert slowly.words() == ["how are you?", "I am well."]
+
+
+async def test_whoever_cuts_in_meanwhile_is_told_at_once(slowly: Slowly, autojump_clock: MockClock) -> None:
+    async with open_person(slowly.mimi, AudioFraming.BASE64) as person:
+        await ask(slowly, person, "audio")
+        speech_id = person.of("audio_chunk")[0]["speech_id"]
+        before = len(person.got)
+        began = trio.current_time()
+        slowly.models.sessions[-1].say(SpeechStarted())
+        await wait_all_tasks_blocked()
+        assert trio.current_time() == began
+        assert [frame["type"] for frame in person.got[before:]] == ["user_activity"]
+        assert person.got[-1]["interrupted_speech_id"] == speech_id
+        await trio.sleep(2 * COMMIT_S)
+        assert [(frame["type"], frame.get("interrupted")) for frame in person.got[before:]] == [
+            ("user_activity", None),
+            ("system", True),
+        ]
+        assert any(isinstance(each, Corrected) for each in slowly.journal.durable)
+
+
+async def test_what_comes_after_an_end_waits_behind_it(slowly: Slowly, autojump_clock: MockClock) -> None:
+    async with open_person(slowly.mimi, AudioFraming.BASE64) as person:
+        await ask(slowly, person, "text")
+        before = len(person.got)
+        model = slowly.models.sessions[-1]
+        model.say(ReplyStarted("r2"), TextDelta("r2", "And you?"), ReplyDone("r2", ReplyStatus.COMPLETED))
+        await trio.sleep(3 * COMMIT_S)
+        assert [frame["type"] for frame in person.got[before:]] == ["system", "gemini_response", "system"]
+        assert [frame["seq"] for frame in person.got] == list(range(1, len(person.got) + 1))
+
+
+async def test_an_end_that_is_waited_for_is_told_to_who_comes_back(slowly: Slowly, autojump_clock: MockClock) -> None:
+    async with open_person(slowly.mimi, AudioFraming.BASE64) as person:
+        await ask(slowly, person, "text")
+        token = person.of("session_started")[-1]["resume_token"]
+        last = person.got[-1]["seq"]
+        await person.vanish()
+        await wait_all_tasks_blocked()
+    async with open_person(slowly.mimi, AudioFraming.BASE64) as person:
+        await person.send("resume", token=token, last_seq=last)
+        await trio.sleep(2 * COMMIT_S)
+        assert [(frame["type"], frame["seq"]) for frame in person.got] == [("system", last + 1)]
+
+
+async def test_speech_waits_for_no_disk(slowly: Slowly, autojump_clock: MockClock) -> None:
+    async with open_person(slowly.mimi, AudioFraming.BASE64) as person:
+        await person.send("start_session", input_type="audio")
+        await wait_all_tasks_blocked()
+        model = slowly.models.sessions[-1]
+        began = trio.current_time()
+        model.say(SpeechStarted(), SpeechStopped(), UserSaid("hi"), ReplyStarted("r1"), AudioDelta("r1", "i1", SECOND))
+        await wait_all_tasks_blocked()
+        assert trio.current_time() == began
+        assert "audio_chunk" in person.types()
