@@ -84,6 +84,15 @@ class Metrics(Collector):
         )
         self.refusals = Counter("neko_memory_failures", "Writes that the disk refused.", registry=registry)
         self.given_up = Counter("neko_memory_given_up", "Entries that never were written.", registry=registry)
+        self.translations = Counter(
+            "neko_translations",
+            "Questions to translators, by what became of them.",
+            ["step", "outcome"],
+            registry=registry,
+        )
+        self.abandoned = Counter(
+            "neko_abandoned_calls", "Blocking calls that go on in a thread for nobody.", ["vendor"], registry=registry
+        )
         registry.register(self)
 
     def of(self, character: str, sounds: Sounds, census: Callable[[], Census]) -> SwapMetrics:

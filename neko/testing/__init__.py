@@ -23,3 +23,6 @@ from neko.testing.session import ProviderSession as ProviderSession
 from neko.testing.tagged import TagReader as TagReader
 from neko.testing.tagged import silence as silence
 from neko.testing.tagged import tag as tag
+from neko.testing.translators import TranslatorReply as TranslatorReply
+from neko.testing.translators import Translators as Translators
+from neko.testing.translators import open_translators as open_translators
