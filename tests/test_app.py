@@ -11,12 +11,14 @@ import pytest
 import trio
 
 from neko.app import Finding, House, NotReady, Verdict, check, open_house
+from neko.app.dialects import VENDORS
 from neko.audio.pcm import duration_ms, pieces
 from neko.client import StartRefused, connect
 from neko.client.character import CharacterClient
 from neko.client.errors import ServerDraining
 from neko.client.turn import one_turn
 from neko.config.manager import ConfigManager
+from neko.config.model import ProviderKind
 from neko.config.read import parse
 from neko.config.store import OverrideStore
 from neko.protocol.client import AudioFraming, InputType, SwapSession, SwapWhen
@@ -241,3 +243,7 @@ async def until(client: CharacterClient, kind: type) -> AsyncIterator[object]:
         yield message
         if isinstance(message, kind):
             return
+
+
+def test_each_kind_but_those_two_is_a_vendors() -> None:
+    assert {*VENDORS, ProviderKind.LOCAL, ProviderKind.CHAT} == {*ProviderKind}

@@ -73,11 +73,12 @@ async def test_a_dialect_with_its_warning_and_a_taken_port() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--dialect", "nova"], "'openai', 'qwen', 'glm', 'step', 'gemini'"),
+        (["--dialect", "nova"], "'openai', 'azure', 'xai', 'qwen', 'glm', 'step', 'gemini'"),
         (["--refuse", "200"], "'401'"),
         (["--response-ms", "45"], "response_ms must be a multiple of 10 ms"),
         (["--call", "weather={"], "NAME= and the JSON of its arguments"),
-        (["--go-away", "60", "--expires-after", "600"], "--dialect gemini"),
+        (["--go-away", "60", "--expires-after", "600"], "--kind gemini"),
+        (["--kind", "qwen", "--beta"], "--kind openai and azure"),
         (["--go-away", "60", "--dialect", "gemini"], "--expires-after"),
     ],
 )

@@ -18,6 +18,7 @@ from neko.config import (
     ConfigError,
     Configuration,
     Example,
+    Generation,
     Prepare,
     Provider,
     ProviderKind,
@@ -30,6 +31,7 @@ from neko.config import (
     read_configuration,
 )
 
+EVERY_KIND = "openai, azure, xai, qwen, glm, step, gemini, local, chat"
 EXAMPLE = Path(__file__).parent.parent / "examples" / "neko.toml"
 
 
@@ -80,6 +82,7 @@ def test_the_defaults_of_agents_and_translation() -> None:
 def test_the_defaults_of_provider_and_character() -> None:
     assert attrs.asdict(Provider(kind=ProviderKind.CHAT)) == {
         "kind": ProviderKind.CHAT,
+        "api": Generation.GA,
         "url": "",
         "model": "",
         "api_key_env": "",
@@ -232,6 +235,10 @@ def test_a_misspelt_key(text: str, key: str, meant: str, accepted: str) -> None:
             'server.allowed_origins is ["https://a/"]; accepted: a list of origins such as "https://example.org", '
             "without a path",
         ),
+        (
+            '[server]\nwebsockets = "aiohttp"',
+            'server.websockets is "aiohttp"; accepted: trio-websocket, websockets',
+        ),
         ('[session]\nprepare = "lazy"', 'session.prepare is "lazy"; accepted: eager, due'),
         ("[session]\nsilence_s = 0", "session.silence_s is 0.0; accepted: a number of seconds above 0"),
         ("[session]\nkeep_warm_s = nan", "session.keep_warm_s is NaN; accepted: a number of seconds, 0 or more"),
@@ -242,8 +249,20 @@ def test_a_misspelt_key(text: str, key: str, meant: str, accepted: str) -> None:
             'agents.session_pub is "127.0.0.1:1"; accepted: a ZeroMQ address such as "tcp://127.0.0.1:48961"',
         ),
         ('[translation]\nchain = ["lm"]', 'translation.chain[0] is "lm", which is not configured; did you mean llm?'),
-        ("[providers.x]", "providers.x.kind is missing; accepted: openai, qwen, glm, step, gemini, local, chat"),
-        ("[providers.x]\nkind = 1", "providers.x.kind is 1; accepted: openai, qwen, glm, step, gemini, local, chat"),
+        ("[providers.x]", f"providers.x.kind is missing; accepted: {EVERY_KIND}"),
+        ("[providers.x]\nkind = 1", f"providers.x.kind is 1; accepted: {EVERY_KIND}"),
+        (
+            '[providers.x]\nkind = "azure"',
+            "providers.x.url is missing (kind azure needs one); accepted: a URL such as wss://NAME.openai.azure.com",
+        ),
+        (
+            '[providers.x]\nkind = "azure"\nurl = "wss://mine.openai.azure.com"',
+            "providers.x.model is missing (kind azure needs one); accepted: the name of a deployment",
+        ),
+        (
+            '[providers.x]\nkind = "qwen"\napi = "beta"',
+            'providers.x.api is "beta", which kind qwen does not have; accepted: ga',
+        ),
         ("[characters.A]\nprompt = ['x']", "characters.A.prompt is a list; accepted: a string"),
         ("[characters.A]\nexamples = [3]", "characters.A.examples[0] is 3; accepted: a table"),
         ("[characters.A]\nexamples = {}", "characters.A.examples is a table; accepted: a list of tables"),

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, assert_never
+from typing import Any
 
 import trio
 from attrs import evolve, field, frozen
@@ -71,11 +71,9 @@ class Adapters:
                 opened = self._local(snapshot, mode, lines)
             case ProviderKind.CHAT:
                 opened = self._chat(snapshot, provider, lines)
-            case ProviderKind.OPENAI | ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
+            case _:  # all others are among the `VENDORS`
                 reached = reach(provider, speaks=snapshot.character.tts == NATIVE)
                 opened = self._realtime(snapshot, lines, reached, self._key(provider))
-            case _:
-                assert_never(provider.kind)
         async with opened as session:
             yield session
 

@@ -6,13 +6,16 @@ from typing import Protocol
 
 from attrs import frozen
 
-from neko.config.model import Provider, ProviderKind
+from neko.config.model import Generation, Provider, ProviderKind
+from neko.realtime.dialects.azure import AzureBetaDialect, AzureDialect
 from neko.realtime.dialects.base import Dialect
 from neko.realtime.dialects.gemini import GeminiDialect
 from neko.realtime.dialects.glm import GlmDialect
 from neko.realtime.dialects.openai import OpenAiDialect
+from neko.realtime.dialects.openai_beta import OpenAiBetaDialect
 from neko.realtime.dialects.qwen import QwenDialect
 from neko.realtime.dialects.step import StepDialect
+from neko.realtime.dialects.xai import XaiDialect
 
 
 class MakeDialect(Protocol):
@@ -23,15 +26,20 @@ class MakeDialect(Protocol):
 
 @frozen
 class Vendor:
-    """The defaults of one kind of provider."""
+    """The defaults of one kind of provider; "" has to be configured."""
 
     dialect: MakeDialect
     url: str
     model: str
+    beta: MakeDialect | None = None  # the dialect of its API's beta, where that is still spoken
 
 
 VENDORS: dict[ProviderKind, Vendor] = {
-    ProviderKind.OPENAI: Vendor(OpenAiDialect, "wss://api.openai.com/v1/realtime", "gpt-realtime"),
+    ProviderKind.OPENAI: Vendor(
+        OpenAiDialect, "wss://api.openai.com/v1/realtime", "gpt-realtime", beta=OpenAiBetaDialect
+    ),
+    ProviderKind.AZURE: Vendor(AzureDialect, "", "", beta=AzureBetaDialect),
+    ProviderKind.XAI: Vendor(XaiDialect, "wss://api.x.ai/v1/realtime", "grok-voice-latest"),
     ProviderKind.QWEN: Vendor(
         QwenDialect, "wss://dashscope.aliyuncs.com/api-ws/v1/realtime", "qwen3.5-omni-plus-realtime"
     ),
@@ -57,5 +65,6 @@ class Reached:
 def reach(provider: Provider, *, speaks: bool) -> Reached:
     """How to talk to a provider of one of the `VENDORS`."""
     vendor = VENDORS[provider.kind]
-    dialect = vendor.dialect(speaks=speaks, max_session_s=provider.max_session_s)
+    beta = vendor.beta if provider.api is Generation.BETA else None
+    dialect = (beta or vendor.dialect)(speaks=speaks, max_session_s=provider.max_session_s)
     return Reached(dialect, provider.url or vendor.url, provider.model or vendor.model)

@@ -11,7 +11,7 @@ import trio
 
 from neko.cli.failures import Failure, in_one_sentence
 from neko.cli.process import Stopped, run_until_stopped
-from neko.testing import DIALECTS, Behaviour, ToolCall, open_provider, with_real_limits
+from neko.testing import BETAS, DIALECTS, Behaviour, ToolCall, open_provider, with_real_limits
 
 if TYPE_CHECKING:
     from neko.testing.dialects import Dialect
@@ -70,19 +70,20 @@ def _with_options(command: Any) -> Any:
 
 @click.command(short_help="Serve a provider that behaves, and misbehaves, like a model's API.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, metavar="P", help="Port on 127.0.0.1; 0 for any.")
-@click.option("--dialect", "kind", type=click.Choice(tuple(DIALECTS)), default="openai", show_default=True)
+@click.option("--kind", "--dialect", "kind", type=click.Choice(tuple(DIALECTS)), default="openai", show_default=True)
+@click.option("--beta", is_flag=True, help='Speak the beta of the API, as a provider with api = "beta" does.')
 @click.option(
     "--real-limits",
     is_flag=True,
     help="Sessions live as long as the provider's own, where it names a limit, and end as they do.",
 )
 @_with_options
-def sim(port: int, kind: str, real_limits: bool, **options: Any) -> None:
+def sim(port: int, kind: str, beta: bool, real_limits: bool, **options: Any) -> None:
     """Serve a provider that needs no key: it hears by energy alone, says what it is told to, and misbehaves on request.
 
     Prints its URL, and runs until Ctrl-C or SIGTERM. An option that is not given is off, or the default of
     neko.testing.Behaviour; those with TEXT, TYPE or NAME can be repeated. To talk to `neko sim --port 9000`, put this
-    into neko.toml, the dialect being the kind:
+    into neko.toml, with the same kind:
 
     \b
         [providers.sim]
@@ -94,14 +95,14 @@ def sim(port: int, kind: str, real_limits: bool, **options: Any) -> None:
         [characters.Mimi]
         provider = "sim"
     """
-    dialect = DIALECTS[kind]
+    if beta and kind not in BETAS:
+        raise click.UsageError(f"--beta is for --kind {' and '.join(BETAS)}; {kind} has no beta")
+    dialect = (BETAS if beta else DIALECTS)[kind]
     behaviour = _behaviour(options)
     if real_limits:
         behaviour = with_real_limits(behaviour, dialect)
     if behaviour.go_away_s is not None and (behaviour.expires_after_s is None or dialect.go_away_s is None):
-        raise click.UsageError(
-            "--go-away needs --expires-after and --dialect gemini; the others do not announce the end"
-        )
+        raise click.UsageError("--go-away needs --expires-after and --kind gemini; the others do not announce the end")
     with in_one_sentence(), suppress(Stopped):
         run_until_stopped(_serve, behaviour, dialect, port)
 

@@ -12,6 +12,7 @@ from neko.config.model import AudioFrames as AudioFrames
 from neko.config.model import Character as Character
 from neko.config.model import Configuration as Configuration
 from neko.config.model import Example as Example
+from neko.config.model import Generation as Generation
 from neko.config.model import Prepare as Prepare
 from neko.config.model import Provider as Provider
 from neko.config.model import ProviderKind as ProviderKind

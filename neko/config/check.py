@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
 
 from neko.config.errors import ConfigError, shown, suggestion
 from neko.config.explain import Path, dotted
-from neko.config.model import Agents, Character, Configuration, Provider, ProviderKind
+from neko.config.model import Agents, Character, Configuration, Generation, Provider, ProviderKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,8 @@ EMBEDDED = "local"  # the provider that is always there, and a model name at /v1
 LONGEST_NAME = 100  # a name travels in URLs and file rows
 ANY_PORT = (":*", ":0", "://*")  # how ZeroMQ is asked to choose
 CHATTING = (ProviderKind.LOCAL, ProviderKind.CHAT)  # their models are asked over chat completions
+BETAS = (ProviderKind.OPENAI, ProviderKind.AZURE)  # kinds whose API still has its beta
+AZURE_NEEDS = {"url": "a URL such as wss://NAME.openai.azure.com", "model": "the name of a deployment"}
 TRANSLATORS = ("googletrans", "translatepy", "llm")
 
 
@@ -95,13 +97,10 @@ def _check_provider(name: str, provider: Provider, where: str) -> None:
     if provider.temperature is not None and provider.kind not in CHATTING:
         problem = f"{key}.temperature is there, but kind {provider.kind} takes none"
         raise ConfigError(where, f"{problem}; accepted: a provider of kind {' or '.join(CHATTING)}, or no such key")
+    if provider.api is Generation.BETA and provider.kind not in BETAS:
+        problem = f"{key}.api is {shown(provider.api)}, which kind {provider.kind} does not have"
+        raise ConfigError(where, f"{problem}; accepted: {Generation.GA}")
     match provider.kind:
-        case ProviderKind.OPENAI | ProviderKind.QWEN | ProviderKind.GLM | ProviderKind.STEP | ProviderKind.GEMINI:
-            _check_url(key, provider, ("wss", "ws"), where)
-            # A key is never sent in the clear, so a plain ws:// is a server of one's own, such as `neko sim`.
-            if not provider.api_key_env and not provider.url.startswith("ws://"):
-                problem = f"{key}.api_key_env is missing (kind {provider.kind} needs a key)"
-                raise ConfigError(where, f"{problem}; accepted: the name of an environment variable that holds it")
         case ProviderKind.LOCAL:
             _check_url(key, provider, ("http", "https"), where)
         case ProviderKind.CHAT:
@@ -110,7 +109,20 @@ def _check_provider(name: str, provider: Provider, where: str) -> None:
                 raise ConfigError(where, f"{problem}; accepted: a URL such as http://127.0.0.1:11434/v1")
             _check_url(key, provider, ("http", "https"), where)
         case _:
-            assert_never(provider.kind)
+            _check_realtime(key, provider, where)
+
+
+def _check_realtime(key: str, provider: Provider, where: str) -> None:
+    if provider.kind is ProviderKind.AZURE:
+        # A resource has an address of its own, and its deployments have names of their own.
+        for missing, accepted in AZURE_NEEDS.items():
+            if not getattr(provider, missing):
+                raise ConfigError(where, f"{key}.{missing} is missing (kind azure needs one); accepted: {accepted}")
+    _check_url(key, provider, ("wss", "ws"), where)
+    # A key is never sent in the clear, so a plain ws:// is a server of one's own, such as `neko sim`.
+    if not provider.api_key_env and not provider.url.startswith("ws://"):
+        problem = f"{key}.api_key_env is missing (kind {provider.kind} needs a key)"
+        raise ConfigError(where, f"{problem}; accepted: the name of an environment variable that holds it")
 
 
 def _check_url(key: str, provider: Provider, schemes: tuple[str, str], where: str) -> None:

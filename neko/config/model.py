@@ -43,12 +43,21 @@ class ProviderKind(StrEnum):
     """The dialect that a provider speaks."""
 
     OPENAI = "openai"
+    AZURE = "azure"
+    XAI = "xai"
     QWEN = "qwen"
     GLM = "glm"
     STEP = "step"
     GEMINI = "gemini"
     LOCAL = "local"
     CHAT = "chat"
+
+
+class Generation(StrEnum):
+    """Of the Realtime API: as it is now, or its beta, which Azure's previews and many servers of one's own speak."""
+
+    GA = "ga"
+    BETA = "beta"
 
 
 @frozen(kw_only=True)
@@ -104,6 +113,7 @@ class Provider:
     """
 
     kind: ProviderKind
+    api: Generation = Generation.GA
     url: str = ""
     model: str = ""
     api_key_env: str = field(default="", validator=accept.VARIABLE)

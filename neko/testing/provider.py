@@ -129,7 +129,9 @@ class Provider:
     def _opening(self, session_id: str, accepted: _Accepted) -> Opening:
         life_s = accepted.behaviour.expires_after_s
         expires_at = int(time.time() + (self._dialect.max_session_s or DEFAULT_LIFE_S if life_s is None else life_s))
-        return Opening(session_id, accepted.handshake.query.get("model", ""), expires_at, self._handles)
+        query = accepted.handshake.query
+        model = query.get("model") or query.get("deployment", "")  # Azure's word for it
+        return Opening(session_id, model, expires_at, self._handles)
 
     def _take_blocks(self, count: int) -> int:
         first = self._next_block

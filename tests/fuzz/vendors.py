@@ -39,6 +39,7 @@ VENDOR = """
 [providers.{kind}]
 kind = "{kind}"
 url = "ws://simulator"
+model = "simulated"
 """
 ENDS_UTTERANCE = 10  # blocks of silence
 

@@ -60,7 +60,7 @@ class BetaDialect:
             speaks_hz=self.known.speaks_hz if speaks else None,
             max_session_s=max_session_s or self.known.max_session_s,
         )
-        self._told: list[Line] = []  # in the instructions
+        self.told: list[Line] = []  # in the instructions
         self._session_id = UNNAMED
         self._replies = Replies()
 
@@ -68,7 +68,7 @@ class BetaDialect:
         """What `session.update` says. All of it, each time: what is left out falls back to the vendor's default."""
         session: dict[str, Any] = {
             "modalities": ["text", "audio"] if self.facts.speaks_hz else ["text"],
-            "instructions": with_lines(setup.instructions, self._told),
+            "instructions": with_lines(setup.instructions, self.told),
             "turn_detection": {"type": "server_vad"},
         }
         if setup.voice != DEFAULT_VOICE:
@@ -99,7 +99,7 @@ class BetaDialect:
 
     def open(self, setup: Setup) -> Iterable[dict[str, Any]]:
         self._setup = setup
-        self._told = [line for line in setup.lines if line.role not in self.items]
+        self.told = [line for line in setup.lines if line.role not in self.items]
         yield self.update()
         yield from self._items(setup.lines)
 
@@ -116,7 +116,7 @@ class BetaDialect:
     def prime(self, lines: Sequence[Line]) -> Iterable[dict[str, Any]]:
         told = [line for line in lines if line.role not in self.items]
         if told:
-            self._told += told
+            self.told += told
             yield self.update()
         yield from self._items(lines)
 

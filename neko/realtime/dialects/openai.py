@@ -13,7 +13,7 @@ import pybase64
 
 from neko.realtime.codes import CODES
 from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
-from neko.realtime.dialects.realtime import append, bearer, create, described, failure, message, read, url_of
+from neko.realtime.dialects.realtime import append, bearer, create, described, failure, message, read, truncate, url_of
 from neko.realtime.errors import Kind, ProviderError
 from neko.realtime.session import (
     AudioDelta,
@@ -43,6 +43,7 @@ class OpenAiDialect:
     """One session's dialect; `speaks` is False where another voice speaks the words."""
 
     codes: ClassVar[Mapping[str, Kind]] = CODES
+    transcriber: ClassVar[str] = "gpt-4o-mini-transcribe"
 
     def __init__(self, *, speaks: bool = True, max_session_s: float | None = None) -> None:
         self.facts = Facts(
@@ -72,7 +73,7 @@ class OpenAiDialect:
                 "audio": {
                     "input": {
                         "format": pcm,
-                        "transcription": {"model": "gpt-4o-mini-transcribe", "language": setup.language},
+                        "transcription": {"model": self.transcriber, "language": setup.language},
                         "turn_detection": {"type": "server_vad"},
                     },
                     "output": {"format": pcm} | ({} if setup.voice == DEFAULT_VOICE else {"voice": setup.voice}),
@@ -156,9 +157,4 @@ def _interrupt(cut: Interrupt) -> Iterable[dict[str, Any]]:
     if cut.running:
         yield {"type": "response.cancel", "response_id": cut.reply_id}
     if cut.item_id is not None:
-        yield {
-            "type": "conversation.item.truncate",
-            "item_id": cut.item_id,
-            "content_index": 0,
-            "audio_end_ms": cut.heard_ms,
-        }
+        yield truncate(cut.item_id, cut.heard_ms)

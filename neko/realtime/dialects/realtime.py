@@ -55,6 +55,10 @@ def message(role: str, content: dict[str, Any]) -> dict[str, Any]:
     return create({"type": "message", "role": role, "content": [content]})
 
 
+def truncate(item_id: str, heard_ms: int) -> dict[str, Any]:
+    return {"type": "conversation.item.truncate", "item_id": item_id, "content_index": 0, "audio_end_ms": heard_ms}
+
+
 def described(tool: Tool) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
 
