@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import trio
-from trio_websocket import ConnectionRejected, wrap_client_stream
+from trio_websocket import ConnectionRejected
 
 from neko.config.model import WebSocketLibrary
 from neko.realtime.errors import Unreachable, only_error, refused
 from neko.realtime.refusals import refusal
 from neko.realtime.trust import for_websockets
 from neko.sockets.lean import lean
+from neko.sockets.lean_connection import lean_client
 from neko.sockets.sans_io_socket import shake_hands
 from neko.sockets.socket import Rejected, Socket, SocketClosed
 from neko.sockets.trio_socket import TrioSocket
@@ -83,12 +84,12 @@ async def _shake_hands_trio(
 ) -> Socket:
     resource = urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl() or "/"
     greeting = _Greeting(stream)
-    connection = await wrap_client_stream(
+    connection = await lean_client(
         nursery,
-        greeting,  # type: ignore[arg-type]  # it says SocketStream and uses what every Stream has
-        host,
-        resource,
-        extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()],
+        greeting,
+        host=host,
+        path=resource,
+        client_extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()],
         message_queue_size=QUEUE,
         max_message_size=MAX_MESSAGE,
         receive_buffer_size=RECEIVE_BUFFER,

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import trio
 from attrs import frozen
-from trio_websocket import ConnectionClosed, wrap_server_stream
+from trio_websocket import ConnectionClosed
 from websockets.typing import Subprotocol
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import RejectConnection
@@ -23,6 +23,7 @@ from neko.protocol.errors import StatusCode
 from neko.protocol.server import CharacterSwitched, Status
 from neko.sockets import Rejected, Socket, SocketClosed, TrioSocket
 from neko.sockets.lean import lean
+from neko.sockets.lean_connection import lean_request
 from neko.sockets.sans_io_socket import accept
 from neko.sockets.trio_socket import closed_as
 from neko.web.access import UNAUTHORIZED, Access, foreign, unauthorized
@@ -146,7 +147,7 @@ def _for_model(model: str | None, *, known: bool, crowded: bool) -> Embedded:
 async def _accept_trio(nursery: trio.Nursery, welcome: Welcome, stream: trio.SocketStream, head: Head) -> Socket | None:
     handshake = AnsweredFirst(lean(stream), head.raw, head.rest)
     with trio.move_on_after(ACCEPT_WITHIN):
-        request = await wrap_server_stream(
+        request = await lean_request(
             nursery,
             handshake,
             message_queue_size=QUEUE,
