@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from neko.conversation.callbacks import Callback
+from neko.conversation.callbacks import Callback, result_id
 from neko.realtime.errors import SessionLost
 from neko.realtime.session import (
     AudioDelta,
@@ -224,7 +224,7 @@ async def news_told(stage: Stage) -> None:
 
 async def bring(stage: Stage, text: str) -> None:
     stage.brought += 1
-    stage.manager.pending_agent_callbacks.append(Callback(text, (text, "completed")))
+    stage.manager.pending_agent_callbacks.append(Callback(text, result_id(text, "completed")))
     await stage.manager.trigger_agent_callbacks()
     await wait_all_tasks_blocked()
 

@@ -10,6 +10,7 @@ from typing import assert_never
 
 import trio
 
+from neko.app.agents import AgentsHere, open_agents
 from neko.app.connect import Adapters
 from neko.app.embedded import Broken, Embedded
 from neko.app.engines import Progress
@@ -40,11 +41,12 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # listened 
 class House:
     """A running server; made by `open_house`."""
 
-    def __init__(self, config: ConfigManager, url: str, memory: Memory, metrics: Metrics) -> None:
+    def __init__(self, config: ConfigManager, url: str, memory: Memory, metrics: Metrics, agents: AgentsHere) -> None:
         self.config = config
         self.memory = memory
         memory.on_trouble = self._not_kept
         self.url = url
+        self.agents = agents
         self._drain_asked = trio.Event()
         voices = trio.CapacityLimiter(VOICE_THREADS)
         server = config.configuration.server
@@ -58,7 +60,7 @@ class House:
             websockets=server.websockets,
         )
         self.metrics = metrics
-        ports = Ports(adapters.connect, adapters.voice, describe=adapters.describe, metrics=metrics)
+        ports = Ports(adapters.connect, adapters.voice, describe=adapters.describe, metrics=metrics, agents=agents.port)
         self.residents = Residents(config, ports, memory)
         self._waits_for_engines = self.uses_embedded
 
@@ -125,17 +127,21 @@ class House:
             manager.not_kept(why)
 
     def health(self) -> Health:
+        state, embedded = self._engines()
+        return Health(self._state(state), embedded | self.agents.health())
+
+    def _engines(self) -> tuple[HealthState, dict[str, str]]:
         if not self.uses_embedded:
-            return Health(self._state(HealthState.READY))
+            return HealthState.READY, {}
         match self.embedded.state:
             case None:
                 # A house that serves others already is not taken out of service for one that joins them.
                 state = HealthState.STARTING if self._waits_for_engines else HealthState.READY
-                return Health(self._state(state), {"embedded": "warming up"})
+                return state, {"embedded": "warming up"}
             case Warm():
-                return Health(self._state(HealthState.READY), {"embedded": "warm"})
+                return HealthState.READY, {"embedded": "warm"}
             case Broken(why):
-                return Health(self._state(HealthState.READY), {"embedded": why})
+                return HealthState.READY, {"embedded": why}
             case _:
                 assert_never(self.embedded.state)
 
@@ -171,32 +177,51 @@ class House:
 
 @asynccontextmanager
 async def open_house(
-    config: ConfigManager, *, host: str, port: int, on_progress: Progress, source: Source | None = None
+    config: ConfigManager,
+    *,
+    host: str,
+    port: int,
+    on_progress: Progress,
+    source: Source | None = None,
+    agents: bool = False,
 ) -> AsyncIterator[House]:
     """A server that listens when the context is entered; its engines warm up behind it. It follows what `source` says.
 
-    Leaving the context, or `House.drain` once it is done, ends everything. A cancel does so without goodbyes.
+    `agents`: it also listens for agents, as `[agents]` says; a house that lives as long as a command has no use for
+    them. Leaving the context, or `House.drain` once it is done, ends everything. A cancel does so without goodbyes.
 
     Raises:
         ConfigError: a character's voice does not exist, or its conversations cannot be kept where they should.
         CannotListen: the address is taken, forbidden, or not of this machine.
+        CannotBind: the same of an address of `[agents]`, unless it is the default and taken.
     """
     require_voices(config)
+    metrics = Metrics()
     listeners = await open_listeners(host, port)
     url = f"http://{ANYWHERE.get(host, host)}:{listeners[0].socket.getsockname()[1]}"
-    metrics = Metrics()
+    addresses = config.configuration.agents if agents else None
     async with _closing(listeners), open_memory(config.store.folder, metrics) as memory:
-        house = House(config, url, memory, metrics)
-        async with trio.open_nursery() as process:
-            house.want_engines()
-            process.start_soon(house.embedded.run, on_progress)
-            await house.residents.move_in(process)
-            if source is not None:
-                process.start_soon(watch_configuration, source, partial(house.adopt, process=process))
-            await process.start(serve_web, house, listeners)
-            process.start_soon(house.close_when_asked, config.configuration.server.grace_s, process.cancel_scope)
-            yield house
-            process.cancel_scope.cancel()
+        with open_agents(addresses, metrics) as here:
+            house = House(config, url, memory, metrics, here)
+            async with _open(house, listeners, on_progress, source):
+                yield house
+
+
+@asynccontextmanager
+async def _open(
+    house: House, listeners: list[trio.SocketListener], on_progress: Progress, source: Source | None
+) -> AsyncIterator[None]:
+    async with trio.open_nursery() as process:
+        house.want_engines()
+        process.start_soon(house.embedded.run, on_progress)
+        await house.residents.move_in(process)
+        if source is not None:
+            process.start_soon(watch_configuration, source, partial(house.adopt, process=process))
+        await process.start(serve_web, house, listeners)
+        process.start_soon(house.agents.run, lambda: house.managers)
+        process.start_soon(house.close_when_asked, house.config.configuration.server.grace_s, process.cancel_scope)
+        yield
+        process.cancel_scope.cancel()
 
 
 @asynccontextmanager

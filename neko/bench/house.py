@@ -19,7 +19,7 @@ from neko.config.store import OverrideStore
 async def serve(path: Path) -> None:
     """Returns when standard input ends."""
     config = ConfigManager(read_configuration(path), OverrideStore.in_folder(path.parent))
-    async with open_house(config, host="127.0.0.1", port=0, on_progress=lambda *_: None) as house:
+    async with open_house(config, host="127.0.0.1", port=0, on_progress=lambda *_: None, agents=True) as house:
         await tell_lateness(house.url)
 
 

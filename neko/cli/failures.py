@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, assert_never
 
 import click
 
+from neko.agents.errors import CannotBind
 from neko.app import NotReady
 from neko.bench.errors import NothingMeasured
 from neko.cli.logs import LogStyle, as_json_line
@@ -40,7 +41,7 @@ class WrongCommand(Failure):
     exit_code = 2
 
 
-KNOWN = (Failure, ConfigError, ClientError, NotReady, CannotListen, NothingMeasured, Stopped)
+KNOWN = (Failure, ConfigError, ClientError, NotReady, CannotListen, CannotBind, NothingMeasured, Stopped)
 
 
 @contextmanager
@@ -58,6 +59,7 @@ def in_one_sentence(style: LogStyle = LogStyle.TEXT) -> Iterator[None]:
         ClientError,
         NotReady,
         CannotListen,
+        CannotBind,
         NothingMeasured,
         Stopped,
         ExceptionGroup,
@@ -90,7 +92,7 @@ def _failure(error: BaseException) -> Failure | None:
             return WrongCommand(str(error))
         case Unauthorized():
             return Failure(f"{error}: put the one it was started with into the environment variable NEKO_TOKEN")
-        case ClientError() | NotReady() | CannotListen() | NothingMeasured() | Stopped():
+        case ClientError() | NotReady() | CannotListen() | CannotBind() | NothingMeasured() | Stopped():
             return Failure(str(error))
         case BrokenPipeError():
             return Failure("nobody reads what this prints any more")

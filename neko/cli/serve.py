@@ -84,7 +84,7 @@ async def _serve(config: ConfigManager, *, host: str, port: int, open_page: bool
             # The next signal does the last of these; before somebody can be connected there is nothing to drain.
             stops: list[Callable[[], None]] = [process.cancel_scope.cancel]
             process.start_soon(_obey, signals, stops)
-            async with open_house(config, host=host, port=port, on_progress=bars, source=source) as house:
+            async with open_house(config, host=host, port=port, on_progress=bars, source=source, agents=True) as house:
                 stops.append(partial(_drain, house))
                 click.echo(f"neko listens at {house.url}")
                 await _attend(house, open_page=open_page)

@@ -42,6 +42,11 @@ class Playout:
         """The client has played so much of it; a number outside of what was sent is a client's mistake, and bounded."""
         self._ends_at = now + (self.sent_ms - min(max(played_ms, 0.0), self.sent_ms)) / 1000
 
+    @property
+    def ends_at(self) -> float:
+        """When all that was sent has been played."""
+        return self._ends_at
+
     def playing(self, now: float) -> bool:
         return self.sent_ms > 0 and self._ends_at > now
 

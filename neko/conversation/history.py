@@ -17,6 +17,7 @@ KEPT = 2_000  # utterances; a day of talk, at most a few hundred KiB
 class Role(StrEnum):
     USER = "user"
     ASSISTANT = "assistant"
+    SYSTEM = "system"  # said by nobody: what the character knows beside what was said
 
 
 @frozen

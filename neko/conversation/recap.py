@@ -25,6 +25,7 @@ GIST_CHARACTERS = 200  # looked at for its first sentence
 # blocks count from the first number of the conversation, so that they stay where they are when old ones are forgotten.
 BLOCK = 256
 
+NOTE = "Note"
 EARLIER, BETWEEN, ELLIPSIS = "Earlier: ", " / ", "…"
 _SENTENCE = re.compile(r".*?\w.*?(?:[。！？]|[.!?…]+(?=\s|$)|$)")
 
@@ -101,5 +102,7 @@ def _name(role: Role, person: str, character: str) -> str:
             return person
         case Role.ASSISTANT:
             return character
+        case Role.SYSTEM:
+            return NOTE
         case _:
             assert_never(role)

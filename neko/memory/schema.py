@@ -23,7 +23,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             id INTEGER PRIMARY KEY,
             character INTEGER NOT NULL REFERENCES characters (id),
             number INTEGER NOT NULL,
-            role TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
+            role TEXT NOT NULL CHECK (role IN ('user', 'assistant', 'system')),
             text TEXT NOT NULL,
             mood TEXT NOT NULL,
             at REAL NOT NULL, -- Unix time

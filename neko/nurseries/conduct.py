@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import Protocol, assert_never
 
 import trio
@@ -10,12 +11,13 @@ from attrs import define, field
 
 from neko.audio.ledger import Heard
 from neko.conversation.backoff import Backoff
-from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History, Role
 from neko.conversation.renewal import Reason
 from neko.nurseries.inbox import Cut, Inbox, Input, Look, Lost, MicBlock, Swap, ToolDone, TurnOver
+from neko.nurseries.news import News
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.renewing import Renewing
+from neko.nurseries.reports import Reports
 from neko.nurseries.sight import Sight
 from neko.nurseries.slot import Slot
 from neko.nurseries.takeover import Account, catch_up, hand_over, late_result
@@ -24,13 +26,12 @@ from neko.protocol.client import Picture, TypedText
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import SessionSwapped, Status
 from neko.realtime.errors import ProviderError, SessionLost
-from neko.realtime.session import GoOn, Line, Say, See, Tell, ToolResult
+from neko.realtime.session import GoOn, Line, Say, See, ToolResult
 from neko.telemetry import get_logger
 
 log = get_logger("conduct")
 
 NOT_PRIMED = "the new model session was gone before it could take over; the old one goes on"
-AGENT_NEWS = "Tell the person now, in your own words and manner: {}"
 NOT_TAKEN = "the new model session did not take what it was given"
 HEARD_ONLY = "The person interrupted what you said last; they heard only: {!r}"
 DEAF_DETAILS = "this is a text session; start one with input_type audio to be heard"
@@ -66,7 +67,8 @@ class Conduct:
 
     current: Slot
     renewing: Renewing
-    _callbacks: AgentCallbacks
+    _news: News
+    _reports: Reports
     _inbox: Inbox
     _outbox: Outbox
     _history: History
@@ -96,14 +98,17 @@ class Conduct:
         seen = self._sight.news_for(self.current)
         if seen is not None:
             await self.current.session.prime([seen])
-        if self._callbacks.wait and self._due is None and self.at_turn() and self._successors.attended:
-            await self._tell_news(self.current)
+        if self._due is None and self.at_turn() and self._successors.attended:
+            await self._news.bring(self.current, quiet=not self._turns.playing)
 
     async def _next(self) -> Input | None:
-        """What comes next; None when a swap can wait no longer for the end of a turn."""
-        if self._due is None:
+        """What comes next; None when it is time to look whether something can be done."""
+        look_at = min(self._news.next_at, self._turns.quiet_at) if self._news.wait else inf
+        if self._due is not None:
+            look_at = self._due.by
+        if look_at == inf:
             return await self._inbox.receive()
-        with trio.move_on_at(self._due.by):
+        with trio.move_on_at(look_at):
             return await self._inbox.receive()
         return None
 
@@ -151,6 +156,7 @@ class Conduct:
         number = self._history.add(Role.USER, typed.text, by=self.current.id)
         if number is not None:
             self.current.unanswered.add(number)
+            self._reports.said(typed.text.strip())
         await self.current.ask(Say(typed.text, typed.request_id))
 
     async def _show(self, url: str) -> None:
@@ -215,6 +221,7 @@ class Conduct:
     async def _move(self, new: Slot, account: Account) -> None:
         """No checkpoint until the pointer has moved, and everything with it."""
         old, self.current = self.current, new
+        self._news.move(old)
         delivery = hand_over(old, new, self._turns.unfinished(old.knows))
         swapped = account.told(old, new, self._inbox.ledger.lost_ms)
         self._outbox.post(swapped)
@@ -224,12 +231,6 @@ class Conduct:
                 await delivery.to(new, self._history)
         except trio.TooSlowError:
             raise SessionLost(NOT_TAKEN) from None
-
-    async def _tell_news(self, slot: Slot) -> None:
-        """What agents have brought is told one by one, each in a turn of its own."""
-        if slot.session.facts.takes_text or slot.wearing.turns == 0:
-            news = self._callbacks.take()
-            await slot.ask(Tell(AGENT_NEWS.format(news.text), news))
 
     async def _replace(self, error: ProviderError) -> None:
         """The session is gone: another one takes its place, and is given what the lost one owed."""

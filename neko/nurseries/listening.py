@@ -13,6 +13,7 @@ from neko.conversation.history import History, Role
 from neko.nurseries.inbox import Inbox
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
+from neko.nurseries.reports import Reports
 from neko.nurseries.slot import Settled, Slot
 from neko.nurseries.tooling import use_tool
 from neko.nurseries.turns import Turns
@@ -26,7 +27,6 @@ from neko.realtime.session import (
     ReplyStarted,
     SpeechStarted,
     SpeechStopped,
-    Tell,
     TextDelta,
     ToolCalled,
     UserSaid,
@@ -45,6 +45,7 @@ class Listening:
     _outbox: Outbox
     _history: History
     _callbacks: AgentCallbacks
+    _reports: Reports
     _ports: Ports
     _nursery: trio.Nursery  # of the tools that are called
     _suspected: bool = field(default=False, init=False)  # who speaks may be the character itself, from a loudspeaker
@@ -62,6 +63,8 @@ class Listening:
             self._inbox.post(self.turns.refuse(slot, event.reply_id))
         elif current or slot.retired:
             taken = self._pass_on(slot, event, barge_in=current and not carried)
+        if settled is not None and settled.answered and isinstance(event, TextDelta | AudioDelta | ReplyDone):
+            self.turns.tells(slot, event.reply_id, settled.news)
         if slot.retired and not slot.speaking:
             slot.scope.cancel()  # it has said what it had begun
         if waited_for and not slot.waited_for:
@@ -70,12 +73,14 @@ class Listening:
 
     def _settle(self, settled: Settled | None) -> None:
         """With its first word a reply tells what agents have brought; one that ends without any has not told it."""
-        if settled is not None:
-            news = [each.news for each in settled.questions if isinstance(each, Tell) and each.news is not None]
-            if settled.answered:
-                self._callbacks.told(news)
-            else:
-                self._callbacks.put_back(news)
+        if settled is None:
+            return
+        if settled.answered:
+            self._callbacks.told(settled.news)
+        elif settled.refused:
+            self._callbacks.put_back(settled.news)
+        else:
+            self._callbacks.failed(settled.news)
 
     def _pass_on(self, slot: Slot, event: ModelEvent, *, barge_in: bool) -> bool:
         """`barge_in`: that somebody speaks is news; not so when the session before has said it already."""
@@ -144,4 +149,5 @@ class Listening:
             self._confirm()
             self._history.add(Role.USER, text, by=slot.id)
             self._outbox.post(UserTranscript(text.strip()))
+            self._reports.said(text.strip())
         self._suspected = False

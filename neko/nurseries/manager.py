@@ -13,6 +13,7 @@ from neko.config.errors import ConfigError, UnknownCharacter
 from neko.config.manager import ConfigManager
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.past import Past
+from neko.conversation.results import callback_of, status_of
 from neko.nurseries.census import OpenSessions
 from neko.nurseries.hosting import Hosting
 from neko.nurseries.outbox import Goodbye, Subscription
@@ -22,9 +23,18 @@ from neko.nurseries.session import Ending, Session
 from neko.nurseries.slot import Plan
 from neko.nurseries.translating import foreign
 from neko.nurseries.turn import Turn
+from neko.protocol.agents.reports import Result
 from neko.protocol.client import AudioFraming, InputMode, Microphone, Picture, SwapSession, SwapWhen, TypedText
 from neko.protocol.errors import StatusCode
-from neko.protocol.server import CharacterSwitched, ServerMessage, SessionFailed, Status
+from neko.protocol.server import (
+    AgentNotification,
+    AgentStatusUpdate,
+    AgentTaskUpdate,
+    CharacterSwitched,
+    ServerMessage,
+    SessionFailed,
+    Status,
+)
 from neko.realtime.session import ModelSession
 from neko.sockets import Socket
 from neko.telemetry.metrics import Census
@@ -54,7 +64,8 @@ class LLMSessionManager:
         self.lanlan_name = lanlan_name
         self.history = past.history
         self.agent_flags: dict[str, Any] = {}
-        self.pending_agent_callbacks = AgentCallbacks()
+        self.pending_agent_callbacks = AgentCallbacks(past.history.journal, trio.current_time)
+        self.pending_agent_callbacks.restore(past.results, past.settled)
         self.language: str | None = None  # the person's, as a canonical tag, once a client has said it
         self._config = config
         self._open = OpenSessions(ports.connect)
@@ -204,10 +215,7 @@ class LLMSessionManager:
 
     async def trigger_agent_callbacks(self) -> None:
         """Has the character tell what agents have brought: now, or as soon as nobody speaks and nobody waits."""
-        session = self._hosting.session
-        if session is not None and session.started:
-            self._hosting.inbox.look()
-            session.look()
+        self._look_for_news()
 
     async def translate_if_needed(self, text: str) -> str | None:
         """The text in the person's language, None when that is the character's or nobody can translate."""
@@ -258,6 +266,30 @@ class LLMSessionManager:
         if session is not None and session.turns is not None:
             session.turns.reported(speech_id, played_ms)
 
+    # --- for agents ----------------------------------------------------------------------------------------------
+
+    def bring(self, result: Result) -> bool:
+        """A result waits to be told, and the client is notified; False when it says nothing."""
+        callback = callback_of(result)
+        if callback is not None and self.pending_agent_callbacks.append(callback):
+            told = AgentNotification(callback.text, callback.source, status_of(result))
+            self._reception.outbox.mention(callback.id, told)
+            self._look_for_news()
+        return callback is not None
+
+    def show_task(self, task: dict[str, Any]) -> None:
+        """How far a task is, for the client."""
+        # N.E.K.O.'s agents call it `id`; those that go by its results, `task_id`.
+        name = task.get("id") or task.get("task_id")
+        self._reception.outbox.mention((AgentTaskUpdate, str(name)), AgentTaskUpdate(task))
+
+    def show_agents(self, snapshot: dict[str, Any]) -> None:
+        """How the agents are, for the client; their flags are known from now on."""
+        flags = snapshot.get("flags")
+        if isinstance(flags, dict):
+            self.agent_flags.update(flags)
+        self._reception.outbox.mention(AgentStatusUpdate, AgentStatusUpdate(snapshot))
+
     # --- for the house -------------------------------------------------------------------------------------------
 
     def census(self) -> Census:
@@ -266,6 +298,7 @@ class LLMSessionManager:
             sessions=int(self._hosting.session is not None),
             connections=int(self._reception.client is not None),
             model_sessions=self._open.standing(self.session),
+            results=self.pending_agent_callbacks.fates,
         )
 
     def not_kept(self, why: str) -> None:
@@ -333,11 +366,18 @@ class LLMSessionManager:
             language=lambda: self.language,
             newest_of=self._newest,
             callbacks=self.pending_agent_callbacks,
+            agent_flags=self.agent_flags,
             swaps=self.swaps,
             inherit=self._hosting.inherit,
             fresh=new,
         )
         self._hosting.begin(session)
+
+    def _look_for_news(self) -> None:
+        session = self._hosting.session
+        if session is not None and session.started:
+            self._hosting.inbox.look()
+            session.look()
 
     def _newest(self, plan: Plan) -> Plan:
         """The same session as the configuration wants it now; as it is, when the configuration has no place for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from itertools import chain
 
@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 
 from neko.audio.ledger import Ledger, Spoken
 from neko.conversation.journal import Journal
+from neko.nurseries.aside import Aside
 from neko.nurseries.guest import Guest
 from neko.nurseries.waiting import Waiting
 from neko.protocol.codec import SPEECH_HZ
@@ -65,6 +66,7 @@ class Outbox:
         self._journal = journal
         self._written: TurnEnd | None = None  # the one that may leave
         self._waiting = Waiting[ServerMessage | Goodbye]()
+        self._aside = Aside()
         self._silenced: deque[str] = deque(maxlen=REMEMBERED)
         self._closed = False
         self._seq = 0
@@ -78,6 +80,12 @@ class Outbox:
             self._enter(Spoken.DROPPED, message)
         else:
             self._waiting.put(message)
+
+    def mention(self, about: Hashable, message: ServerMessage) -> None:
+        """For what agents have to say, which may come a thousand times a second: see `Aside`."""
+        if not self._closed:
+            self._aside.put(about, message)
+            self._waiting.wake()
 
     async def send(self, message: ServerMessage) -> None:
         """For what comes in streams: waits while the client is slow, and no longer than somebody may read it."""
@@ -118,6 +126,7 @@ class Outbox:
         for message in self._waiting.items:
             self._enter(Spoken.DROPPED, message)
         self._waiting.items.clear()
+        self._aside.clear()
         self._waiting.wake()
 
     def waits(self) -> int:
@@ -129,10 +138,16 @@ class Outbox:
 
     def take(self) -> ServerMessage | Goodbye | None:
         """The next message, if one waits that may leave."""
-        return self._waiting.pop() if self._waiting.items and self._unwritten is None else None
+        if self._waiting.items and self._unwritten is None:
+            return self._waiting.pop()
+        return self._aside.take(trio.current_time())
 
     async def next(self) -> None:
         """Until it is worth to `take` again."""
+        with trio.CancelScope(deadline=self._aside.due_at):
+            await self._next()
+
+    async def _next(self) -> None:
         end = self._unwritten
         if end is None:
             await self._waiting.change()
@@ -158,7 +173,8 @@ class Outbox:
         self._waiting.wake()
 
     async def change(self) -> None:
-        await self._waiting.change()
+        with trio.CancelScope(deadline=self._aside.due_at):
+            await self._waiting.change()
 
     @property
     def next_seq(self) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
 import trio
 from attrs import field, frozen
 
 from neko.config.snapshot import Snapshot
 from neko.nurseries.lull import Lull
+from neko.protocol.agents.events import AnalyzeRequest, SessionEvent
 from neko.protocol.client import InputMode
 from neko.realtime.session import Line, ModelSession
 from neko.telemetry.metrics import Metrics
@@ -42,6 +44,28 @@ UseTool = Callable[[str], Awaitable[str]]
 """Uses a tool with these arguments (JSON); what it returns is told to the model."""
 
 
+class Agents(Protocol):
+    """Programs beside this one that do things for the person."""
+
+    def publish(self, event: SessionEvent) -> None:
+        """Tells all of them what has happened. Never waits: who is slow misses it."""
+        ...
+
+    def analyze(self, request: AnalyzeRequest) -> None:
+        """Asks one of them to see what is to be done. Never waits: whether one takes it shows later."""
+        ...
+
+
+class NoAgents:
+    """Nobody is there: `Agents` for a house without any."""
+
+    def publish(self, event: SessionEvent) -> None:
+        pass
+
+    def analyze(self, request: AnalyzeRequest) -> None:
+        pass
+
+
 @frozen
 class Ports:
     connect: Connect
@@ -51,5 +75,6 @@ class Ports:
     describe: Describe | None = None
     tools: Mapping[str, UseTool] = field(factory=dict)
     metrics: Metrics = field(factory=Metrics)
+    agents: Agents = field(factory=NoAgents)
     starts: Lull = field(factory=Lull)
     """Sessions that somebody waits for, of all characters."""

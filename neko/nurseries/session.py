@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from math import inf
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import uuid4
 
 import trio
@@ -19,10 +19,13 @@ from neko.conversation.history import History
 from neko.nurseries.conduct import Conduct
 from neko.nurseries.inbox import Inbox, Lost, TurnOver
 from neko.nurseries.listening import Listening
+from neko.nurseries.minutes import Minutes
 from neko.nurseries.models import Models, open_models
+from neko.nurseries.news import News
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
 from neko.nurseries.renewing import Renewing, Wish
+from neko.nurseries.reports import Reports
 from neko.nurseries.sight import Sight
 from neko.nurseries.slot import Plan, Slot
 from neko.nurseries.succession import Succession
@@ -73,6 +76,7 @@ class Session:
     language: Callable[[], str | None]  # the person's
     newest_of: Callable[[Plan], Plan]  # as the configuration wants it now
     callbacks: AgentCallbacks
+    agent_flags: Mapping[str, Any]
     swaps: SwapMetrics
     inherit: Callable[[], Slot | None]  # what the session before has prepared and not needed
     fresh: bool = False  # it begins without what was said before
@@ -82,12 +86,17 @@ class Session:
     over: trio.Event = field(factory=trio.Event, init=False)
     ending: Ending = field(default=Ending.DISCARDED, init=False)
     turns: Turns | None = field(default=None, init=False)
+    _reports: Reports = field(init=False)
     _succession: Succession | None = field(default=None, init=False)  # from the first model session on
     _listening: Listening | None = field(default=None, init=False)  # as long as anybody is to be told anything
     _asked_at: float = field(factory=trio.current_time, init=False)
     _models: Models | None = field(default=None, init=False)
     _idle: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _touched_at: float = field(default=-inf, init=False)  # when its deadline was put off last
+
+    def __attrs_post_init__(self) -> None:
+        character = self.plan.snapshot.name
+        self._reports = Reports(character, self.id, self.ports.agents, self.history, self.agent_flags)
 
     @property
     def mode(self) -> InputMode:
@@ -211,6 +220,8 @@ class Session:
         if self.turns is not None:
             for turn_id in self.turns.abandon().ended:
                 self.outbox.post(TurnEnd(turn_id, interrupted=True))
+        if self.started:
+            self._reports.ended(self.ending.name.lower())
         match self.ending:
             case Ending.LEFT:
                 self.outbox.post(Status(StatusCode.CHARACTER_LEFT, "The session is over; start another at any time."))
@@ -266,10 +277,11 @@ class Session:
     async def _live(self, models: Models) -> None:
         self.outbox.post(SessionPreparing(self.mode))
         async with trio.open_nursery() as nursery:
+            minutes = Minutes(self.history, self.callbacks, self._reports)
             translating = Translating(nursery, self.outbox, self.ports.translate, self.language)
-            self.turns = Turns(nursery, self.outbox, self.history, self.ports, translating, self._told)
+            self.turns = Turns(nursery, self.outbox, minutes, self.ports, translating, self._told)
             self._listening = Listening(
-                self.turns, self.inbox, self.outbox, self.history, self.callbacks, self.ports, nursery
+                self.turns, self.inbox, self.outbox, self.history, self.callbacks, self._reports, self.ports, nursery
             )
             try:
                 with self.ports.starts.hurry():
@@ -282,11 +294,13 @@ class Session:
             nursery.cancel_scope.cancel()
 
     def _begin(self, slot: Slot, turns: Turns, models: Models, nursery: trio.Nursery) -> Conduct:
+        news = News(self.callbacks, self.history)
         succession = Succession(
             models,
             self.outbox,
-            self.callbacks,
+            news,
             self.swaps,
+            self._reports,
             self.newest_of,
             self.scope,
             self.answer,
@@ -298,7 +312,8 @@ class Session:
         succession.conduct = conduct = Conduct(
             slot,
             renewing,
-            self.callbacks,
+            news,
+            self._reports,
             self.inbox,
             self.outbox,
             self.history,
@@ -311,6 +326,7 @@ class Session:
         self.touch()
         log.info("session.started", character=self.plan.snapshot.name, model_session=slot.session.id)
         self.outbox.post(self.answer())
+        self._reports.started(self.mode)
         nursery.start_soon(renewing.run)
         nursery.start_soon(sight.run)
         return conduct

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from math import inf
 from typing import NoReturn, Protocol, assert_never
 from uuid import uuid4
@@ -15,6 +16,7 @@ from neko.audio.ledger import Heard, Ledger
 from neko.audio.noise import Ears, ears
 from neko.audio.resample import SpeechResampler
 from neko.config.snapshot import Snapshot
+from neko.conversation.callbacks import Callback
 from neko.nurseries.wear import Wearing
 from neko.protocol.client import InputMode
 from neko.realtime.errors import ProviderError, SessionLost
@@ -70,6 +72,7 @@ class Settled:
     questions: tuple[Question, ...]
     answered: bool
     refused: bool = False  # the reply that begins is not wanted
+    news: tuple[Callback, ...] = ()  # the results of agents among them, and those that came along
 
 
 @define(eq=False)
@@ -92,10 +95,12 @@ class Slot:
     speaking: bool = field(default=False, init=False)  # that one has words
     retired: bool = field(default=False, init=False)  # another one took its place; it says what it has begun
     calls: dict[str, ToolCalled] = field(factory=dict, init=False)  # tools that it waits for
+    noted: list[Callback] = field(factory=list, init=False)  # news that it has and has not told
     ears: Ears | None = field(default=None, init=False)
     told: int = field(init=False)  # the mark of the history up to which it knows what was said without it
     knows: set[str] = field(init=False)  # the sessions whose part of the conversation it took over
     _cut: deque[str] = field(factory=lambda: deque(maxlen=REMEMBERED), init=False)  # replies that were interrupted
+    _calls_tool: bool = field(default=False, init=False)  # in the reply that it is giving
     _called_off: bool = field(default=False, init=False)  # it was asked to go on, and the person speaks instead
     _unasked: bool = field(default=False, init=False)  # what it is about to answer was said by nobody
     _stops_by: float = field(default=-inf, init=False)  # the last of them is not done yet, or nobody will ever say so
@@ -161,10 +166,11 @@ class Slot:
                 self._called_off = self._unasked = False
                 tells = tuple(each for each in self.owed if isinstance(each, Tell))
                 self.owed = [each for each in self.owed if not isinstance(each, Tell)]
-                return Settled(tells, answered=False, refused=True)
+                return Settled(tells, answered=False, refused=True, news=_news(tells))
             case ReplyStarted():
                 self._called_off = False
                 self.answering, self.speaking, self._stops_by = True, False, -inf
+                self._calls_tool = False
                 self.expect_answer()
             case TextDelta(reply_id) | AudioDelta(reply_id) if reply_id not in self._cut:
                 # With its first word it answers; a reply that broke off before that was none.
@@ -173,7 +179,9 @@ class Slot:
                 return self._settle(answered=True) if begins else None
             case ReplyDone(reply_id, status) if reply_id not in self._cut:
                 spoke, self.answering, self.speaking = self.speaking, False, False
-                settled = None if spoke else self._settle(answered=status is ReplyStatus.COMPLETED)
+                # Without a word it has answered nothing, unless it asks for something first.
+                answered = status is ReplyStatus.COMPLETED and self._calls_tool
+                settled = None if spoke else self._settle(answered=answered)
                 self._expect_if_busy()
                 return settled
             case ReplyDone():
@@ -181,6 +189,7 @@ class Slot:
                 self._expect_if_busy()
             case ToolCalled(call_id):
                 self.calls[call_id] = event
+                self._calls_tool = True
             case TextDelta() | AudioDelta() | Complaint() | Expiring():
                 pass
             case _:
@@ -257,7 +266,9 @@ class Slot:
             # A reply that was asked for answers that, and not what the person began to say meanwhile.
             self.given.answered()
         self.unspoken, self.unanswered = False, set()
-        settled, self.owed = Settled(tuple(self.owed), answered), []
+        noted, self.noted = (self.noted, []) if answered else ([], self.noted)
+        settled = Settled(tuple(self.owed), answered, news=(*noted, *_news(self.owed)))
+        self.owed = []
         return settled
 
     async def ask(self, question: Question) -> None:
@@ -326,6 +337,10 @@ class Slot:
         if by < self._listening.deadline:
             # Later is for `_until_behind` to notice: each piece of a reply puts it off, and a deadline costs to move.
             self._listening.deadline = by
+
+
+def _news(questions: Iterable[Question]) -> tuple[Callback, ...]:
+    return tuple(each.news for each in questions if isinstance(each, Tell) and each.news is not None)
 
 
 class Listener(Protocol):

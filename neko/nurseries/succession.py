@@ -9,12 +9,13 @@ import trio
 from attrs import define, field
 
 from neko.config.snapshot import Snapshot
-from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.renewal import Reason
 from neko.nurseries.conduct import Conduct
 from neko.nurseries.lull import Lull
 from neko.nurseries.models import Models
+from neko.nurseries.news import News
 from neko.nurseries.outbox import Outbox
+from neko.nurseries.reports import Reports
 from neko.nurseries.slot import Plan, Slot
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import ServerMessage, SessionFailed, SessionSwapped, Status
@@ -30,8 +31,9 @@ class Succession:
 
     _models: Models
     _outbox: Outbox
-    _callbacks: AgentCallbacks
+    _news: News
     _swaps: SwapMetrics
+    _reports: Reports
     _newest_of: Callable[[Plan], Plan]  # as the configuration wants it now
     _scope: trio.CancelScope  # of the session; it has a deadline while nobody is there
     _answer: Callable[[], ServerMessage]  # for a client that asked for another mode
@@ -50,7 +52,7 @@ class Succession:
 
     @property
     def untold(self) -> bool:
-        return self._callbacks.wait and not self.slot.session.facts.takes_text
+        return self._news.wait_for(self.slot) and not self.slot.session.facts.takes_text
 
     @property
     def attended(self) -> bool:
@@ -79,6 +81,7 @@ class Succession:
 
     def moved(self, old: Slot, new: Slot, swapped: SessionSwapped) -> None:
         self._swaps.swapped(swapped.reason, swapped.gap_ms, swapped.lost_ms)
+        self._reports.swapped(swapped)
         log.info("session.swapped", old=old.session.id, new=new.session.id, reason=swapped.reason)
         if new.plan.mode is not old.plan.mode:
             self._outbox.post(self._answer())

@@ -10,10 +10,11 @@ import trio
 from attrs import define, field
 
 from neko.audio.ledger import Spoken
+from neko.conversation.callbacks import Callback
 from neko.conversation.emotion import EmotionTags, Mood, Told
 from neko.conversation.heard import Playout
-from neko.conversation.history import History, Role
 from neko.conversation.phrases import Phrase, PhraseSplitter
+from neko.nurseries.minutes import Minutes
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Voice
 from neko.nurseries.slot import Slot
@@ -49,6 +50,7 @@ class Turn:
     status: ReplyStatus | None = field(default=None, init=False)  # None while the model is saying it
     ended: bool = field(default=False, init=False)  # its turn end is claimed
     said: int | None = field(default=None, init=False)  # its number in the history, once it is all told
+    news: tuple[Callback, ...] = field(default=(), init=False)  # what agents have brought and it tells
     tts_requests: trio.MemoryReceiveChannel[str] | None = field(default=None, init=False)
     tts_responses: trio.MemoryReceiveChannel[bytes] | None = field(default=None, init=False)
 
@@ -87,7 +89,7 @@ class Telling:
 
     turn: Turn
     outbox: Outbox
-    history: History
+    minutes: Minutes
     voice: Voice | None
     on_worded: Callable[[Turn], None]  # its words are complete; its sound may go on
     on_told: Callable[[Slot], None]
@@ -200,5 +202,5 @@ class Telling:
         turn = self.turn
         # No checkpoint from the claim to the post: a barge-in finds the reply told, or not ended.
         if turn.claim_end():
-            turn.said = self.history.add(Role.ASSISTANT, turn.text, by=turn.slot.id, mood=turn.mood)
+            turn.said = self.minutes.enter(turn, turn.text, interrupted=turn.broken_off)
             self.outbox.post(TurnEnd(turn.id, interrupted=turn.broken_off))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable
+from math import inf
 
 import trio
 from attrs import define, field, frozen
 
 from neko.audio.ledger import Spoken
 from neko.audio.pcm import duration_ms
-from neko.conversation.history import History, Role
+from neko.conversation.callbacks import Callback
 from neko.nurseries.inbox import Cut
+from neko.nurseries.minutes import Minutes
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
@@ -47,7 +49,7 @@ class Turns:
 
     _nursery: trio.Nursery
     _outbox: Outbox
-    _history: History
+    _minutes: Minutes
     _ports: Ports
     _translating: Translating
     _on_told: Callable[[Slot], None]  # a reply of this session has been told
@@ -68,6 +70,12 @@ class Turns:
     def playing(self) -> bool:
         """The person hears the character."""
         return any(turn.playout.playing(trio.current_time()) for turn in self._turns)
+
+    @property
+    def quiet_at(self) -> float:
+        """When the person has heard everything; infinite when that is so already."""
+        now = trio.current_time()
+        return max((turn.playout.ends_at for turn in self._turns if turn.playout.playing(now)), default=inf)
 
     def heard(self) -> str:
         """What they have heard of it lately."""
@@ -91,7 +99,7 @@ class Turns:
         aloud = slot.plan.mode is InputMode.AUDIO and (voice is not None or slot.session.facts.speaks_hz is not None)
         turn = Turn(reply_id, request_id, slot, aloud)
         self._turns.append(turn)
-        telling = Telling(turn, self._outbox, self._history, voice, self._translating.begin, self._on_told)
+        telling = Telling(turn, self._outbox, self._minutes, voice, self._translating.begin, self._on_told)
         self._tellings[_key(turn)] = telling
         self._nursery.start_soon(telling.run, after)
 
@@ -153,6 +161,12 @@ class Turns:
         telling = (turn for turn in self._turns if turn.slot.id in sessions and not turn.ended)
         return [turn.arrived for turn in telling if turn.arrived.strip()]
 
+    def tells(self, slot: Slot, reply_id: str, news: tuple[Callback, ...]) -> None:
+        """With this reply's first word these results are told; durable that is with all of its words."""
+        if news:
+            going_on = (turn for turn in self._turns if _key(turn) == (slot.id, reply_id) and not turn.ended)
+            self._minutes.tells(next(going_on, None), news)
+
     def reported(self, speech_id: str, played_ms: float) -> None:
         """The client says how much of a speech it has played."""
         for turn in self._turns:
@@ -205,10 +219,10 @@ class Turns:
             turn.slot.cut(turn.reply_id)
         turn.ended = True
         if turn.said is None:
-            self._history.add(Role.ASSISTANT, turn.heard(now), by=turn.slot.id, mood=turn.mood)
+            self._minutes.enter(turn, turn.heard(now), interrupted=True)
             turn.scope.cancel()
         else:
-            self._history.cut(turn.said, turn.heard(now))
+            self._minutes.history.cut(turn.said, turn.heard(now))
 
     def _close(self, key: Key) -> None:
         telling = self._tellings.pop(key, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, get_origin
 
 import orjson
 from cattrs import ClassValidationError
@@ -35,14 +35,7 @@ RENAMED: dict[type[Any], dict[str, str]] = {
 
 def build_converter() -> OrjsonConverter:
     """A converter for `ClientFrame` (tag `action`) and `ServerMessage` (tag `type`)."""
-    converter = make_converter()
-    converter.register_structure_hook(str, _exactly(str))
-    converter.register_structure_hook(int, _exactly(int))
-    converter.register_structure_hook(bool, _exactly(bool))
-    converter.register_structure_hook(float, _number)
-    for enum in (InputMode, InputType, AudioFraming, SwapWhen, StatusCode):
-        # A StrEnum is a str to the hook above, which would let any string through.
-        converter.register_structure_hook(enum, _member)
+    converter = strict_converter(InputMode, InputType, AudioFraming, SwapWhen, StatusCode)
     for cls, names in RENAMED.items():
         renamed = {name: override(rename=wire) for name, wire in names.items()}
         converter.register_structure_hook(cls, make_dict_structure_fn(cls, converter, **renamed))  # type: ignore[arg-type]
@@ -53,6 +46,19 @@ def build_converter() -> OrjsonConverter:
     converter.register_structure_hook(Status, _read_status)
     _tag(converter, tuple(ACTIONS.values()), "action", {cls: name for name, cls in ACTIONS.items()})
     _tag(converter, tuple(TYPES), "type", TYPES)
+    return converter
+
+
+def strict_converter(*enums: type[Enum]) -> OrjsonConverter:
+    """A converter that takes nothing for something else; `enums` are those that it is to read."""
+    converter = make_converter()
+    converter.register_structure_hook(str, _exactly(str))
+    converter.register_structure_hook(int, _exactly(int))
+    converter.register_structure_hook(bool, _exactly(bool))
+    converter.register_structure_hook(float, _number)
+    for enum in enums:
+        # A StrEnum is a str to the hook above, which would let any string through.
+        converter.register_structure_hook(enum, _member)
     return converter
 
 
@@ -80,6 +86,8 @@ def accepted(wanted: Any) -> str:
     """What a field takes, in words."""
     if isinstance(wanted, type) and issubclass(wanted, Enum):
         return ", ".join(str(member.value) for member in wanted)
+    if get_origin(wanted) is dict:
+        return "an object"
     names = {"str": "a string", "int": "a whole number", "float": "a number", "bool": "true or false"}
     names["Any"] = "audio, a text or a picture, as input_type says"
     parts = getattr(wanted, "__args__", (wanted,))

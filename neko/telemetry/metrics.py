@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
@@ -35,6 +35,7 @@ class Census:
     sessions: int
     connections: int
     model_sessions: Mapping[str, int]  # by their standing
+    results: Mapping[Any, int] = field(factory=dict)  # of agents, by their fate; only grow
 
 
 @frozen
@@ -53,6 +54,25 @@ class SwapMetrics:
     def failed(self) -> None:
         """A swap that was wanted came to nothing, and the old session went on."""
         self._metrics.failures.labels(self._character).inc()
+
+
+@frozen
+class AgentMetrics:
+    """What goes between agents and the house."""
+
+    _metrics: Metrics
+
+    def taken(self, kind: str) -> None:
+        """A message of this type was taken."""
+        self._metrics.agent_messages.labels(kind).inc()
+
+    def refused(self, reason: str) -> None:
+        """A message could not be used."""
+        self._metrics.agent_refusals.labels(reason).inc()
+
+    def asked(self, outcome: str) -> None:
+        """An analyze request is over."""
+        self._metrics.agent_requests.labels(outcome).inc()
 
 
 @frozen
@@ -93,6 +113,15 @@ class Metrics(Collector):
         self.abandoned = Counter(
             "neko_abandoned_calls", "Blocking calls that go on in a thread for nobody.", ["vendor"], registry=registry
         )
+        self.agent_messages = Counter(
+            "neko_agent_messages", "Messages of agents that were taken.", ["kind"], registry=registry
+        )
+        self.agent_refusals = Counter(
+            "neko_agent_refusals", "Messages of agents that could not be used.", ["reason"], registry=registry
+        )
+        self.agent_requests = Counter(
+            "neko_agent_requests", "Analyze requests, by their outcome.", ["outcome"], registry=registry
+        )
         registry.register(self)
 
     def of(self, character: str, sounds: Sounds, census: Callable[[], Census]) -> SwapMetrics:
@@ -111,7 +140,13 @@ class Metrics(Collector):
         """Read at the moment of asking: the ledgers are the counters."""
         yield self._sound("neko_mic_seconds", "The person's sound, by its fate.", lambda sounds: sounds.heard_ms)
         yield self._sound("neko_speech_seconds", "Sound of replies, by its fate.", lambda sounds: sounds.spoken_ms)
-        here = [watched.census() for watched in self._watched.values()]
+        census = {character: watched.census() for character, watched in self._watched.items()}
+        results = CounterMetricFamily("neko_agent_results", "Results of agents, by fate.", labels=["character", "fate"])
+        for character, each in census.items():
+            for fate, times in each.results.items():
+                results.add_metric([character, str(fate)], times)
+        yield results
+        here = list(census.values())
         sessions, connections = (sum(getattr(each, of) for each in here) for of in ("sessions", "connections"))
         yield GaugeMetricFamily("neko_sessions", "Conversations in progress.", value=sessions)
         yield GaugeMetricFamily("neko_connections", "Clients that have a character.", value=connections)

@@ -1,0 +1,1 @@
+"""The agents' end of the house: programs beside this one, reached over ZeroMQ."""

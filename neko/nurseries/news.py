@@ -1,0 +1,67 @@
+"""What agents have brought, given to the model session that the person talks to."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from neko.conversation.callbacks import AgentCallbacks
+from neko.conversation.history import History, Role
+from neko.conversation.results import note, tell_now
+from neko.nurseries.slot import Slot
+from neko.protocol.agents.reports import Delivery
+from neko.realtime.session import Line, Tell
+
+# Results that a model is told beside the conversation between two of its answers. An agent that brings more than people
+# can listen to fills no context with them: what is not told so expires where it waits.
+NOTES = 10
+
+
+@frozen
+class News:
+    """Of one session."""
+
+    _callbacks: AgentCallbacks
+    _history: History
+
+    @property
+    def wait(self) -> bool:
+        """Somebody may be told something, now or later."""
+        return len(self._callbacks) > 0
+
+    @property
+    def next_at(self) -> float:
+        """When something can be tried again that came to nothing."""
+        return self._callbacks.next_at
+
+    def wait_for(self, slot: Slot) -> bool:
+        """There is something to give this model session now."""
+        return self._callbacks.news_wait or (self._callbacks.notes_wait and len(slot.noted) < NOTES)
+
+    async def bring(self, slot: Slot, *, quiet: bool) -> None:
+        """Gives it what it can be given; nobody speaks or waits for an answer. `quiet`: and nothing is heard.
+
+        What is told at once is told one by one, each in a turn of its own. Raises `SessionLost`.
+        """
+        if not (slot.session.facts.takes_text or slot.wearing.turns == 0):
+            return
+        await self._note(slot)
+        news = self._callbacks.take() if quiet else None
+        if news is not None:
+            await slot.ask(Tell(tell_now(news), news))
+
+    def move(self, old: Slot) -> None:
+        """This session answers nothing more: what it was to tell with its next answer, the one in its place will."""
+        self._callbacks.put_back(old.noted)
+        old.noted = []
+
+    async def _note(self, slot: Slot) -> None:
+        # No checkpoint until all of them are where they are looked for if this session is lost in the next line.
+        notes = self._callbacks.take_notes(NOTES - len(slot.noted))
+        slot.noted += notes
+        known = [each for each in notes if each.delivery is Delivery.SILENT]
+        for each in known:
+            self._history.add(Role.SYSTEM, note(each), by=slot.id)
+        self._callbacks.told(known)
+        self._callbacks.said(known)
+        if notes:
+            await slot.session.prime([Line("system", note(each)) for each in notes])
