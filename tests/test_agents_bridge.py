@@ -273,7 +273,7 @@ async def test_a_server_whose_agents_cannot_be_listened_for_does_not_start(tmp_p
         assert house.agents.bridge is not None
         taken = house.agents.bridge.endpoints.analyze_push
         with pytest.raises(CannotBind, match=r"^agents\.analyze_push: "):
-            async with a_house(tmp_path, ANY, ANY, taken):
+            async with a_house(tmp_path / "second", ANY, ANY, taken):
                 pass
 
 
@@ -286,6 +286,6 @@ async def test_a_second_server_with_the_default_addresses_goes_without_agents(
         taken = first.agents.bridge.endpoints.result_pull
         monkeypatch.setattr("neko.app.agents.Addresses", lambda: Agents(result_pull=taken))
         with reading_log() as log:
-            async with a_house(tmp_path, ANY, taken, ANY) as second:
+            async with a_house(tmp_path / "second", ANY, taken, ANY) as second:
                 assert (await log.next("agents.not_listening"))["level"] == "warning"
                 assert second.health().detail["agents"].startswith("not listening: agents.result_pull: ")
