@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import assert_never
 
@@ -199,12 +199,13 @@ async def open_house(
     metrics = Metrics()
     listeners = await open_listeners(host, port)
     url = f"http://{ANYWHERE.get(host, host)}:{listeners[0].socket.getsockname()[1]}"
-    addresses = config.configuration.agents if agents else None
-    async with _closing(listeners), open_memory(config.store.folder, metrics) as memory:
-        with open_agents(addresses, metrics) as here:
-            house = House(config, url, memory, metrics, here)
-            async with _open(house, listeners, on_progress, source):
-                yield house
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_closing(listeners))
+        here = stack.enter_context(open_agents(config.configuration.agents if agents else None, metrics))
+        memory = await stack.enter_async_context(open_memory(config.store.folder, metrics))
+        house = House(config, url, memory, metrics, here)
+        await stack.enter_async_context(_open(house, listeners, on_progress, source))
+        yield house
 
 
 @asynccontextmanager
