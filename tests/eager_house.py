@@ -23,6 +23,7 @@ from neko.realtime.session import (
     UserSaid,
 )
 from neko.testing.fake_model import FakeModels, FakeModelSession
+from neko.testing.fake_tools import FakeTools
 from neko.testing.person import Person
 
 CHARACTERS = """
@@ -42,8 +43,10 @@ class EagerHouse:
         self.config = ConfigManager(parse(characters, "neko.toml"), OverrideStore.in_folder(folder))
         self.models = FakeModels()
         self.tools: dict[str, Any] = {}
-        ports = Ports(self.models.connect, lambda _snapshot, _mode: None, describe=describe, tools=self.tools)
-        self.mimi = LLMSessionManager("Mimi", self.config, ports)
+        self.durable: set[str] = set()
+        tools = FakeTools(self.tools, self.durable)
+        self.ports = Ports(self.models.connect, lambda _snapshot, _mode: None, describe=describe, tools=tools)
+        self.mimi = LLMSessionManager("Mimi", self.config, self.ports)
 
     @property
     def current(self) -> FakeModelSession:

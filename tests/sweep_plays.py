@@ -239,6 +239,17 @@ async def tool_over_a_swap(stage: Stage) -> None:
     await trio.sleep(A_WHILE)
 
 
+async def tool_cut_short(stage: Stage) -> None:
+    person, model = await started(stage), stage.model
+    say(model, SpeechStarted(), SpeechStopped(10), UserSaid("What colour is the sky?"), ReplyStarted("r1"))
+    say(model, ToolCalled("c1", "sky", "{}", "r1"), ReplyDone("r1", ReplyStatus.COMPLETED))
+    await wait_all_tasks_blocked()
+    await person.send("stream_data", input_type="text", data="Never mind.")
+    await trio.sleep(A_WHILE)
+    say(stage.model, ReplyStarted("r2"), TextDelta("r2", "Well."), ReplyDone("r2", ReplyStatus.COMPLETED))
+    await trio.sleep(A_WHILE)
+
+
 PLAYS = [
     Play("start, due", start_and_leave, DUE),
     Play("start, eager", start_and_leave, EAGER),
@@ -258,4 +269,5 @@ PLAYS = [
     Play("taken over", taken_over, EAGER),
     Play("news", news_told, DUE),
     Play("tool over a swap", tool_over_a_swap, EAGER),
+    Play("tool cut short", tool_cut_short, EAGER),
 ]

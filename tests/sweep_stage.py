@@ -36,6 +36,7 @@ from neko.realtime.session import (
 from neko.sockets import TrioSocket
 from neko.telemetry import get_logger
 from neko.testing.fake_model import FakeModels, FakeModelSession, Happening
+from neko.testing.fake_tools import FakeTools
 from neko.testing.person import Person
 
 NEWS = "It has begun to rain."
@@ -169,8 +170,8 @@ async def open_stage(configuration: str, voice: Voice | None, folder: Path) -> A
         async with models.connect(snapshot, mode, lines) as fake:
             yield Wired(fake, lambda: stage.on_call())
 
-    ports = Ports(connect, lambda *_: voice, translate=_translate, tools={"sky": _sky})
-    manager = LLMSessionManager("Mimi", config, ports)
+    tools = FakeTools({"sky": _sky})
+    manager = LLMSessionManager("Mimi", config, Ports(connect, lambda *_: voice, translate=_translate, tools=tools))
     async with trio.open_nursery() as nursery:
         stage = Stage(manager, models, nursery)
         await nursery.start(_house, stage)

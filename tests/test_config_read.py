@@ -24,6 +24,7 @@ from neko.config import (
     ProviderKind,
     Server,
     SessionPolicy,
+    ToolSource,
     Translation,
     WebSocketLibrary,
     built_in,
@@ -99,6 +100,7 @@ def test_the_defaults_of_provider_and_character() -> None:
         "voice": "default",
         "tts": "native",
         "master_name": "my friend",
+        "tools": (),
         "examples": (),
         "session": SessionPolicy(),
     }
@@ -121,6 +123,7 @@ def test_the_example_file_names_every_key_and_says_what_is_built_in() -> None:
         assert list(written[section]) == [attribute.name for attribute in attrs.fields(cls)]
     assert set(written["characters"]["Yui"]) == {attribute.name for attribute in attrs.fields(Character)}
     assert {key for table in written["providers"].values() for key in table} == set(attrs.fields_dict(Provider))
+    assert {key for table in written["tools"].values() for key in table} == set(attrs.fields_dict(ToolSource))
 
     read, default = read_configuration(EXAMPLE), built_in()
     for section in classes:

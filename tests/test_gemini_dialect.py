@@ -421,7 +421,7 @@ def test_a_tool_is_called_and_the_answer_is_another_reply() -> None:
         SpeechStopped(),
         UserSaid("Rain?"),
         ReplyStarted(one),
-        ToolCalled("c1", "weather", '{"city":"Kobe"}'),
+        ToolCalled("c1", "weather", '{"city":"Kobe"}', one),
         ReplyDone(one, DONE),
     ]
     played.writes(ToolResult("c1", "weather", "{}"))
@@ -533,3 +533,20 @@ def test_replies_and_utterances_are_whole_whatever_comes(
     for event in played.reads(COMPLETE, COMPLETE, sound(), COMPLETE):
         told += event.text if isinstance(event, UserSaid) else ""
     assert told.count("Hm.") == steps.count(heard("Hm. "))
+
+
+def test_all_answers_to_a_reply_go_in_one_frame() -> None:
+    played = Played()
+    assert played.writes(ToolResult("c1", "weather", "{}", asks=False)) == []
+    [frame] = played.writes(ToolResult("c2", "time", "{}"))
+    assert [each["id"] for each in frame["toolResponse"]["functionResponses"]] == ["c1", "c2"]
+
+
+def test_what_became_of_the_calls_of_a_turn_that_was_cut_is_told_with_the_next_words() -> None:
+    played = Played()
+    assert played.writes(ToolResult("c1", "weather", "Cancelled.", asks=False)) == []
+    [frame] = played.writes(Say("Stop."))
+    assert [part["text"] for turn in frame["clientContent"]["turns"] for part in turn["parts"]] == [
+        "[The tool weather, which you asked for before, answers: Cancelled.]",
+        "Stop.",
+    ]

@@ -34,6 +34,7 @@ from neko.realtime.errors import KeyMissing, NotReady, VoiceUnavailable
 from neko.realtime.omni_offline import open_offline
 from neko.realtime.omni_realtime import open_realtime
 from neko.realtime.session import Line, ModelSession
+from neko.telemetry import get_logger
 from neko.tts.errors import VoiceError
 from neko.tts.thread import speak
 from neko.tts.worker import get_tts_worker
@@ -42,6 +43,8 @@ NO_SUPPRESSION = (
     "noise_suppression needs webrtc-noise-gain, which is not installed: "
     "pip install 'neko[conditioning]', or set it to 0"
 )
+log = get_logger("connect")
+
 LOCAL_MODEL = "local"
 # It runs for ever. A laptop that is busy is slow, not dead, and its engines have deadlines of their own.
 EMBEDDED_FACTS: dict[str, Any] = {"max_session_s": None, "sees": False, "watched": False}
@@ -101,6 +104,9 @@ class Adapters:
     @asynccontextmanager
     async def _local(self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
         warm = await self.embedded.warm()
+        if snapshot.tools:
+            log.info("tools.not_used", character=snapshot.name, details="the embedded model is too small for tools")
+            snapshot = evolve(snapshot, tools=())
         if snapshot.character.tts == NATIVE:
             with _as_provider_error():
                 warm.voice.open_voice(snapshot.character.voice)
@@ -141,7 +147,7 @@ class Adapters:
         self, snapshot: Snapshot, lines: Sequence[Line], reached: Reached, key: str | None
     ) -> AsyncIterator[ModelSession]:
         character = snapshot.character
-        setup = Setup(character.prompt, character.voice, character.language, reached.model, lines)
+        setup = Setup(character.prompt, character.voice, character.language, reached.model, lines, snapshot.tools)
         by = partial(dial, library=self.websockets)
         async with open_realtime(reached.dialect, setup, reached.url, key, dial=by) as session:
             yield session

@@ -28,6 +28,7 @@ from neko.realtime.errors import NotReady
 from neko.sockets import Socket
 from neko.telemetry import get_logger
 from neko.telemetry.metrics import Metrics
+from neko.tools import Toolbox
 from neko.web.house import Health, HealthState
 from neko.web.listener import open_listeners, serve_web
 
@@ -60,7 +61,15 @@ class House:
             websockets=server.websockets,
         )
         self.metrics = metrics
-        ports = Ports(adapters.connect, adapters.voice, describe=adapters.describe, metrics=metrics, agents=agents.port)
+        self.tools = Toolbox(os.environ, metrics, self._tools_changed)
+        ports = Ports(
+            adapters.connect,
+            adapters.voice,
+            describe=adapters.describe,
+            tools=self.tools,
+            metrics=metrics,
+            agents=agents.port,
+        )
         self.residents = Residents(config, ports, memory)
         self._waits_for_engines = self.uses_embedded
 
@@ -80,9 +89,13 @@ class House:
         )
 
     async def ready(self) -> None:
-        """Returns when the engines that the characters use are warm. Raises `NotReady`, in one sentence."""
+        """Returns when the engines that the characters use are warm, and it has been seen whether their tools work.
+
+        Raises `NotReady`, in one sentence.
+        """
         if self.uses_embedded:
             await self.embedded.warm()
+        await self.tools.ready()
 
     def change(self, name: str, keys: Mapping[str, object]) -> None:
         """`ConfigManager.change`, which refuses a voice that does not exist as well."""
@@ -105,7 +118,7 @@ class House:
         require_voices_of(read, source, self.config)
         change = self.config.replace(read, source)
         self.residents.follow(change, process)
-        self.want_engines()
+        self.want_what_is_used()
         who = {key: sorted(getattr(change, key)) for key in ("touched", "added", "removed")}
         log.info("config.read", file=source, **who)
         restart = [*change.restart, *(["providers.local"] if self.embedded.outdated else [])]
@@ -164,12 +177,18 @@ class House:
         yield
         if self.config.snapshot(name) != before:
             self.managers[name].config_changed()
-        self.want_engines()
+        self.want_what_is_used()
 
-    def want_engines(self) -> None:
-        """The embedded engines are started when some character needs them."""
+    def want_what_is_used(self) -> None:
+        """The embedded engines and the tools are started when some character needs them."""
         if self.uses_embedded:
             self.embedded.want()
+        self.tools.follow(self.config.configuration)
+
+    def _tools_changed(self) -> None:
+        """A server has other tools than before, or is there at last: a character sees whether that is its concern."""
+        for manager in self.managers.values():
+            manager.config_changed()
 
     def _state(self, otherwise: HealthState) -> HealthState:
         return HealthState.DRAINING if self._drain_asked.is_set() else otherwise
@@ -213,7 +232,8 @@ async def _open(
     house: House, listeners: list[trio.SocketListener], on_progress: Progress, source: Source | None
 ) -> AsyncIterator[None]:
     async with trio.open_nursery() as process:
-        house.want_engines()
+        house.want_what_is_used()
+        await process.start(house.tools.run)
         process.start_soon(house.embedded.run, on_progress)
         await house.residents.move_in(process)
         if source is not None:

@@ -18,10 +18,13 @@ from neko.config.model import Provider as Provider
 from neko.config.model import ProviderKind as ProviderKind
 from neko.config.model import Server as Server
 from neko.config.model import SessionPolicy as SessionPolicy
+from neko.config.model import ToolKind as ToolKind
+from neko.config.model import ToolSource as ToolSource
 from neko.config.model import Translation as Translation
 from neko.config.model import WebSocketLibrary as WebSocketLibrary
 from neko.config.read import built_in as built_in
 from neko.config.read import parse as parse
 from neko.config.read import read_configuration as read_configuration
 from neko.config.snapshot import Snapshot as Snapshot
+from neko.config.snapshot import Tool as Tool
 from neko.config.store import OverrideStore as OverrideStore

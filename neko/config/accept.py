@@ -51,5 +51,11 @@ ORIGINS = Accept(
     'a list of origins such as "https://example.org", without a path',
     lambda origins: all(re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", origin) for origin in origins),
 )
+_VARIABLE = r"[A-Za-z_]\w*"
+VARIABLES = Accept(
+    'a list of names of environment variables, such as "GITHUB_TOKEN"',
+    lambda names: all(re.fullmatch(_VARIABLE, name) for name in names),
+    secret=True,
+)
 # People paste the key itself here, so what was found is never repeated.
-VARIABLE = matching('the name of an environment variable, such as "OPENAI_API_KEY"', r"([A-Za-z_]\w*)?", secret=True)
+VARIABLE = matching('the name of an environment variable, such as "OPENAI_API_KEY"', rf"({_VARIABLE})?", secret=True)

@@ -11,7 +11,7 @@ import attrs
 
 from neko.config.errors import ConfigError, shown, suggestion
 from neko.config.explain import Path, dotted
-from neko.config.model import Agents, Character, Configuration, Generation, Provider, ProviderKind
+from neko.config.model import Agents, Character, Configuration, Generation, Provider, ProviderKind, ToolKind, ToolSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ ANY_PORT = (":*", ":0", "://*")  # how ZeroMQ is asked to choose
 CHATTING = (ProviderKind.LOCAL, ProviderKind.CHAT)  # their models are asked over chat completions
 BETAS = (ProviderKind.OPENAI, ProviderKind.AZURE)  # kinds whose API still has its beta
 AZURE_NEEDS = {"url": "a URL such as wss://NAME.openai.azure.com", "model": "the name of a deployment"}
+TOOLS = ("clock",)  # that come with neko
 TRANSLATORS = ("googletrans", "translatepy", "llm")
 
 
@@ -29,6 +30,8 @@ def check(configuration: Configuration, where: str) -> None:
     """Raise ConfigError for the first thing in `configuration` that does not fit the rest."""
     for name, provider in configuration.providers.items():
         _check_provider(name, provider, where)
+    for name, tool in configuration.tools.items():
+        _check_tool(name, tool, where)
     for name, character in configuration.characters.items():
         _check_name(name, where)
         check_character(name, character, configuration, where)
@@ -51,6 +54,8 @@ def check_character(name: str, character: Character, configuration: Configuratio
         _check_reference(
             ("characters", name, "vision"), character.vision, chatting, where, "is no provider of kind chat"
         )
+    for index, tool in enumerate(character.tools):
+        _check_reference(("characters", name, "tools", index), tool, configuration.tools, where)
 
 
 def _check_reference(
@@ -125,13 +130,40 @@ def _check_realtime(key: str, provider: Provider, where: str) -> None:
         raise ConfigError(where, f"{problem}; accepted: the name of an environment variable that holds it")
 
 
-def _check_url(key: str, provider: Provider, schemes: tuple[str, str], where: str) -> None:
-    if not provider.url or _is_url(provider.url, schemes):
+def _check_tool(name: str, tool: ToolSource, where: str) -> None:
+    """A name is part of what models call the tool by, and OpenAI takes 64 letters, digits, _ and - there."""
+    key = dotted(("tools", name))
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name):
+        raise ConfigError(where, f"{key} is no name for a tool; accepted: 1 to 32 letters (A to Z), digits, _ and -")
+    # A key of the other kind would be a tool that does something else than its writer believes.
+    idle = next((each for each in _NOT_FOR[tool.kind] if getattr(tool, each)), None)
+    if idle is not None:
+        accepted = "no such key, or the other kind"
+        raise ConfigError(where, f"{key}.{idle} is there, but kind {tool.kind} takes none; accepted: {accepted}")
+    match tool.kind:
+        case ToolKind.ENTRY_POINT:
+            installed = (*TOOLS, *sorted(entry_points(group="neko.tools").names))
+            found = tool.entry_point or name
+            _check_reference(("tools", name, "entry_point"), found, installed, where, "is not installed")
+        case ToolKind.MCP:
+            if bool(tool.command) == bool(tool.url):
+                found = "both there" if tool.url else "missing"
+                raise ConfigError(where, f"{key}.command and {key}.url are {found}; accepted: one of the two")
+            _check_url(key, tool, ("http", "https"), where)
+        case _:
+            assert_never(tool.kind)
+
+
+_NOT_FOR = {ToolKind.ENTRY_POINT: ("command", "args", "env", "url", "api_key_env"), ToolKind.MCP: ("entry_point",)}
+
+
+def _check_url(key: str, reached: Provider | ToolSource, schemes: tuple[str, str], where: str) -> None:
+    if not reached.url or _is_url(reached.url, schemes):
         return
     # Only the beginning is repeated: some vendors put keys into their URLs.
-    scheme = shown(provider.url.partition("://")[0][:8])
+    scheme = shown(reached.url.partition("://")[0][:8])
     accepted = " or ".join(f"{each}://HOST…" for each in schemes)
-    raise ConfigError(where, f"{key}.url begins with {scheme}; accepted for kind {provider.kind}: {accepted}")
+    raise ConfigError(where, f"{key}.url begins with {scheme}; accepted for kind {reached.kind}: {accepted}")
 
 
 def _is_url(text: str, schemes: tuple[str, str]) -> bool:

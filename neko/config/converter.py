@@ -10,7 +10,7 @@ from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn
 
 from neko.config.errors import Refused
-from neko.config.model import AudioFrames, Generation, Prepare, ProviderKind, WebSocketLibrary
+from neko.config.model import AudioFrames, Generation, Prepare, ProviderKind, ToolKind, WebSocketLibrary
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -28,7 +28,7 @@ def build_converter() -> Converter:
     converter.register_structure_hook(int, _only(int, _same))
     converter.register_structure_hook(bool, _only(bool, _same))
     converter.register_structure_hook(float, _number)
-    for enum in (AudioFrames, Generation, Prepare, ProviderKind, WebSocketLibrary):
+    for enum in (AudioFrames, Generation, Prepare, ProviderKind, ToolKind, WebSocketLibrary):
         # A StrEnum is a str to the hook above, which would let any string through.
         converter.register_structure_hook(enum, _member)
     converter.register_structure_hook_factory(attrs.has, lambda cls: _only(dict, _class_hook(cls, converter)))

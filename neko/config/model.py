@@ -60,6 +60,13 @@ class Generation(StrEnum):
     BETA = "beta"
 
 
+class ToolKind(StrEnum):
+    """Where a tool comes from."""
+
+    ENTRY_POINT = "entry_point"
+    MCP = "mcp"
+
+
 @frozen(kw_only=True)
 class Server:
     host: str = field(default="127.0.0.1", validator=accept.TEXT)
@@ -127,12 +134,47 @@ class Provider:
 
     def api_key(self, environ: Mapping[str, str]) -> str | None:
         """The key itself, None when none is configured; ConfigError when its variable is unset or empty."""
-        if not self.api_key_env:
-            return None
-        key = environ.get(self.api_key_env)
-        if not key:
-            raise ConfigError("environment", f"{self.api_key_env} is not set; it must hold the provider's API key")
-        return key
+        return _secret(self.api_key_env, environ, "the provider's API key")
+
+
+@frozen(kw_only=True)
+class ToolSource:
+    """Something that characters may use: an installed plug-in, or an MCP server, which may have many tools.
+
+    `entry_point` is its name in the group `neko.tools`, "" the table's own. An MCP server is either a program that is
+    started here (`command`, `args`, and in `env` the names of the variables that it is given beside the usual ones) or
+    reached at `url`, where `api_key_env` names the variable with its token.
+    """
+
+    kind: ToolKind
+    entry_point: str = ""
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: tuple[str, ...] = field(default=(), validator=accept.VARIABLES)
+    url: str = ""
+    api_key_env: str = field(default="", validator=accept.VARIABLE)
+    timeout_s: float = field(default=60.0, validator=accept.SOME_SECONDS)
+    durable: bool = False
+
+    def api_key(self, environ: Mapping[str, str]) -> str | None:
+        """The token itself, None when none is configured; ConfigError when its variable is unset or empty."""
+        return _secret(self.api_key_env, environ, "the token of a tool")
+
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The variables of `env` with their values; ConfigError when one is not set."""
+        missing = [name for name in self.env if name not in environ]
+        if missing:
+            raise ConfigError("environment", f"{missing[0]} is not set; a tool is to be given it")
+        return {name: environ[name] for name in self.env}
+
+
+def _secret(name: str, environ: Mapping[str, str], what: str) -> str | None:
+    if not name:
+        return None
+    secret = environ.get(name)
+    if not secret:
+        raise ConfigError("environment", f"{name} is not set; it must hold {what}")
+    return secret
 
 
 @frozen
@@ -153,6 +195,7 @@ class Character:
     tts: str = field(default="native", validator=accept.TEXT)
     prompt: str = DEFAULT_PROMPT
     master_name: str = field(default="my friend", validator=accept.TEXT)
+    tools: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
     session: SessionPolicy = SessionPolicy()
 
@@ -176,4 +219,5 @@ class Configuration:
     agents: Agents = Agents()
     translation: Translation = Translation()
     providers: Mapping[str, Provider] = field(factory=lambda: {"local": Provider(kind=ProviderKind.LOCAL)})
+    tools: Mapping[str, ToolSource] = field(factory=dict)
     characters: Mapping[str, Character]

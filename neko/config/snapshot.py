@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from neko.config.errors import UnknownCharacter
 
 if TYPE_CHECKING:
-    from neko.config.model import Character, Configuration, Provider, SessionPolicy
+    from neko.config.model import Character, Configuration, Provider, SessionPolicy, ToolSource
+
+
+@frozen
+class Tool:
+    """Something that a model may ask for; `parameters` is a JSON schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
 @frozen
@@ -25,6 +35,10 @@ class Snapshot:
     session: SessionPolicy
     vision: Provider | None = None
     """Who describes pictures for a model that does not see."""
+    tool_sources: Mapping[str, ToolSource] = field(factory=dict)
+    """What the character may use, as configured."""
+    tools: tuple[Tool, ...] = ()
+    """That, as the sources describe it; the configuration alone does not know."""
 
 
 def take_snapshot(configuration: Configuration, name: str) -> Snapshot:
@@ -41,4 +55,5 @@ def take_snapshot(configuration: Configuration, name: str) -> Snapshot:
         text_provider_name=character.text_provider,
         session=character.session,
         vision=configuration.providers[character.vision] if character.vision else None,
+        tool_sources={each: configuration.tools[each] for each in character.tools},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from math import inf
 from typing import Protocol, assert_never
 
@@ -20,7 +21,7 @@ from neko.nurseries.renewing import Renewing
 from neko.nurseries.reports import Reports
 from neko.nurseries.sight import Sight
 from neko.nurseries.slot import Slot
-from neko.nurseries.takeover import Account, catch_up, hand_over, late_result
+from neko.nurseries.takeover import Account, catch_up, hand_over, late_result, results
 from neko.nurseries.turns import Turns
 from neko.protocol.client import Picture, TypedText
 from neko.protocol.errors import StatusCode
@@ -79,6 +80,7 @@ class Conduct:
     _told_blind: Slot | None = None
     _told_deaf: bool = False  # once for each session, not with each frame
     _due: Swap | None = None  # waits for the end of the turn
+    _late: deque[ToolDone] = field(factory=deque, init=False)  # answers that wait for the end of the turn
     _losses: deque[float] = field(factory=lambda: deque(maxlen=LOSSES), init=False)
 
     async def run(self) -> None:
@@ -99,11 +101,13 @@ class Conduct:
         if seen is not None:
             await self.current.session.prime([seen])
         if self._due is None and self.at_turn() and self._successors.attended:
-            await self._news.bring(self.current, quiet=not self._turns.playing)
+            await self._bring_news(self.current, quiet=not self._turns.playing)
 
     async def _next(self) -> Input | None:
         """What comes next; None when it is time to look whether something can be done."""
-        look_at = min(self._news.next_at, self._turns.quiet_at) if self._news.wait else inf
+        look_at = self._turns.quiet_at if self._late or self._news.wait else inf
+        if self._news.wait:
+            look_at = min(look_at, self._news.next_at)
         if self._due is not None:
             look_at = self._due.by
         if look_at == inf:
@@ -131,8 +135,10 @@ class Conduct:
                 self._due = message
             case TurnOver(slot):
                 await self._turn_over(slot)
+            case ToolDone(late=True):
+                self._late.append(message)
             case ToolDone():
-                await self._answer_tool(message)
+                await self._answer_tools(message)
             case _:
                 assert_never(message)
 
@@ -153,6 +159,8 @@ class Conduct:
                 self._outbox.post(message)
         for each in cut.cuts:
             await self._cut(each)
+        for done in cut.tools:
+            await self._answer_tools(done)
         number = self._history.add(Role.USER, typed.text, by=self.current.id)
         if number is not None:
             self.current.unanswered.add(number)
@@ -187,12 +195,24 @@ class Conduct:
         if broke_off and not self.current.waited_for:
             await self.current.ask(GoOn())
 
-    async def _answer_tool(self, done: ToolDone) -> None:
-        """The session that called the tool gets its answer; the one in its place is told of it."""
-        self.current.calls.pop(done.call.call_id, None)
-        here = done.slot is self.current
-        result = ToolResult(done.call.call_id, done.call.name, done.output)
-        await self.current.ask(result if here else late_result(done.call, done.output))
+    async def _answer_tools(self, done: ToolDone) -> None:
+        """The session that called the tools gets their answers; later, or in its place, a session is told of them."""
+        for answer in done.answers:
+            self.current.calls.pop(answer.call.call_id, None)
+        told: Sequence[ToolResult | Tell]
+        if done.slot is self.current and not done.late:
+            told = results(done)
+        else:
+            told = [late_result(answer) for answer in done.answers]
+        if done.asks:
+            await self.current.ask(*told)
+        else:
+            await self.current.tell(told)
+
+    @property
+    def has_late(self) -> bool:
+        """A tool of an earlier turn has an answer that is not told yet."""
+        return bool(self._late)
 
     def at_turn(self) -> bool:
         """Nobody speaks, and nobody waits for an answer."""
@@ -222,7 +242,7 @@ class Conduct:
         """No checkpoint until the pointer has moved, and everything with it."""
         old, self.current = self.current, new
         self._news.move(old)
-        delivery = hand_over(old, new, self._turns.unfinished(old.knows))
+        delivery = hand_over(old, new, self._turns.unfinished(old.knows), self._turns.calls.in_background)
         swapped = account.told(old, new, self._inbox.ledger.lost_ms)
         self._outbox.post(swapped)
         self._successors.moved(old, new, swapped)
@@ -231,6 +251,13 @@ class Conduct:
                 await delivery.to(new, self._history)
         except trio.TooSlowError:
             raise SessionLost(NOT_TAKEN) from None
+
+    async def _bring_news(self, slot: Slot, *, quiet: bool) -> None:
+        """What tools of earlier turns have given is told as what agents have brought is: one by one."""
+        if self._late and quiet and (slot.session.facts.takes_text or slot.wearing.turns == 0):
+            await self._answer_tools(self._late.popleft())
+        else:
+            await self._news.bring(slot, quiet=quiet)
 
     async def _replace(self, error: ProviderError) -> None:
         """The session is gone: another one takes its place, and is given what the lost one owed."""

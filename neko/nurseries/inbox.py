@@ -107,12 +107,21 @@ class Look:
 
 
 @frozen
-class ToolDone:
-    """A tool that this session called has an answer."""
+class Answer:
+    """What became of one call of a tool."""
 
-    slot: Slot
     call: ToolCalled
     output: str
+
+
+@frozen
+class ToolDone:
+    """The tools that this session called in one reply have their answers."""
+
+    slot: Slot
+    answers: tuple[Answer, ...]
+    asks: bool = True  # for a reply
+    late: bool = False  # of a turn that is over: told when nobody speaks and nobody waits
 
 
 Input = MicBlock | TypedText | Picture | Look | Cut | Lost | Swap | TurnOver | ToolDone

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import trio
 from attrs import define, field
 
 from neko.conversation.callbacks import AgentCallbacks
@@ -12,10 +11,8 @@ from neko.conversation.echo import is_echo
 from neko.conversation.history import History, Role
 from neko.nurseries.inbox import Inbox
 from neko.nurseries.outbox import Outbox
-from neko.nurseries.ports import Ports
 from neko.nurseries.reports import Reports
 from neko.nurseries.slot import Settled, Slot
-from neko.nurseries.tooling import use_tool
 from neko.nurseries.turns import Turns
 from neko.protocol.server import ResponseDiscarded, Status, UserTranscript
 from neko.realtime.session import (
@@ -46,8 +43,6 @@ class Listening:
     _history: History
     _callbacks: AgentCallbacks
     _reports: Reports
-    _ports: Ports
-    _nursery: trio.Nursery  # of the tools that are called
     _suspected: bool = field(default=False, init=False)  # who speaks may be the character itself, from a loudspeaker
 
     def on_event(self, slot: Slot, event: ModelEvent, *, current: bool) -> bool:
@@ -100,7 +95,7 @@ class Listening:
             case ReplyDone(reply_id, status):
                 self.turns.generated(slot, reply_id, status)
             case ToolCalled():
-                self._nursery.start_soon(use_tool, self._ports, self._inbox, slot, event)
+                self.turns.calls.begin(slot, event)
             case Expiring():
                 pass
             case Complaint(code, details):
@@ -129,6 +124,8 @@ class Listening:
             self._outbox.post(message)
         for each in cut.cuts:
             self._inbox.post(each)
+        for done in cut.tools:
+            self._inbox.post(done)
 
     def _piece(self, slot: Slot, piece: TextDelta | AudioDelta) -> bool:
         if not self.turns.knows(slot, piece.reply_id):

@@ -11,6 +11,7 @@ from attrs import evolve
 from neko.audio.ledger import Ledger
 from neko.config.errors import ConfigError, UnknownCharacter
 from neko.config.manager import ConfigManager
+from neko.config.snapshot import Snapshot
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.past import Past
 from neko.conversation.results import callback_of, status_of
@@ -184,7 +185,7 @@ class LLMSessionManager:
         except ConfigError as error:
             self._post(Status(StatusCode.INVALID_VALUE, str(error)))
             return
-        session.swap(Plan(snapshot, plan.mode, wishes), at_turn=wish.when is SwapWhen.TURN)
+        session.swap(Plan(self._declaring(snapshot), plan.mode, wishes), at_turn=wish.when is SwapWhen.TURN)
 
     async def handle_new_message(self) -> None:
         """The person cuts in on what the character says."""
@@ -358,7 +359,7 @@ class LLMSessionManager:
         if new:
             self.history.mark_new()
         session = Session(
-            plan=Plan(self._config.snapshot(self.lanlan_name), input_mode),
+            plan=Plan(self._declaring(self._config.snapshot(self.lanlan_name)), input_mode),
             ports=self._ports,
             inbox=self._hosting.inbox,
             outbox=self._reception.outbox,
@@ -382,9 +383,14 @@ class LLMSessionManager:
     def _newest(self, plan: Plan) -> Plan:
         """The same session as the configuration wants it now; as it is, when the configuration has no place for it."""
         try:
-            return evolve(plan, snapshot=self._config.snapshot_with(self.lanlan_name, plan.wishes))
+            snapshot = self._config.snapshot_with(self.lanlan_name, plan.wishes)
         except (ConfigError, UnknownCharacter):
             return plan
+        return evolve(plan, snapshot=self._declaring(snapshot))
+
+    def _declaring(self, snapshot: Snapshot) -> Snapshot:
+        """With the tools that the character may use, as they describe themselves at this moment."""
+        return evolve(snapshot, tools=self._ports.tools.declared(snapshot))
 
     def _post(self, message: ServerMessage | Goodbye) -> None:
         self._reception.outbox.post(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from neko.protocol.agents.events import AnalyzeRequest, SessionEvent
 from neko.protocol.client import InputMode
 from neko.realtime.session import Line, ModelSession
 from neko.telemetry.metrics import Metrics
+from neko.tools.tool import NoTools, Tools
 
 Connect = Callable[[Snapshot, InputMode, Sequence[Line]], AbstractAsyncContextManager[ModelSession]]
 """A connected model session that was told these lines and is ready to answer at once; raises `ProviderError`."""
@@ -38,10 +39,6 @@ bugs."""
 
 Describe = Callable[[Snapshot, str], Awaitable[str]]
 """What a picture (a data: URL) shows, in words, by the snapshot's vision model. Raises `ProviderError`."""
-
-
-UseTool = Callable[[str], Awaitable[str]]
-"""Uses a tool with these arguments (JSON); what it returns is told to the model."""
 
 
 class Agents(Protocol):
@@ -73,7 +70,7 @@ class Ports:
     """None: the provider's own sound, or no sound at all."""
     translate: Translate | None = None
     describe: Describe | None = None
-    tools: Mapping[str, UseTool] = field(factory=dict)
+    tools: Tools = field(factory=NoTools)
     metrics: Metrics = field(factory=Metrics)
     agents: Agents = field(factory=NoAgents)
     starts: Lull = field(factory=Lull)

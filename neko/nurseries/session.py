@@ -16,6 +16,7 @@ from neko.audio.ledger import Ledger
 from neko.config.model import SessionPolicy
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
+from neko.nurseries.calls import Calls
 from neko.nurseries.conduct import Conduct
 from neko.nurseries.inbox import Inbox, Lost, TurnOver
 from neko.nurseries.listening import Listening
@@ -279,9 +280,10 @@ class Session:
         async with trio.open_nursery() as nursery:
             minutes = Minutes(self.history, self.callbacks, self._reports)
             translating = Translating(nursery, self.outbox, self.ports.translate, self.language)
-            self.turns = Turns(nursery, self.outbox, minutes, self.ports, translating, self._told)
+            calls = Calls(nursery, self.inbox, self.outbox, self.ports)
+            self.turns = Turns(nursery, self.outbox, minutes, self.ports, translating, self._told, calls)
             self._listening = Listening(
-                self.turns, self.inbox, self.outbox, self.history, self.callbacks, self._reports, self.ports, nursery
+                self.turns, self.inbox, self.outbox, self.history, self.callbacks, self._reports
             )
             try:
                 with self.ports.starts.hurry():

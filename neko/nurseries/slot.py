@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import NoReturn, Protocol, assert_never
 from uuid import uuid4
@@ -271,11 +271,26 @@ class Slot:
         self.owed = []
         return settled
 
-    async def ask(self, question: Question) -> None:
-        """Something that is to be answered. Raises `SessionLost`."""
-        self.owed.append(question)
+    async def ask(self, *questions: Question) -> None:
+        """Something that is to be answered, all of it in one reply. Raises `SessionLost`."""
+        self.owed += questions
         self.expect_answer()
-        await self.session.send(question)
+        *earlier, last = questions
+        await self.tell(earlier)
+        await self.session.send(last)
+
+    async def tell(self, questions: Sequence[Question]) -> None:
+        """What need not be answered: results that do not ask, anything else in words. Raises `SessionLost`."""
+        lines = in_words(questions)
+        if lines:
+            await self.session.prime(lines)
+        for each in questions:
+            if isinstance(each, ToolResult):
+                await self.session.send(each)
+
+    def was_cut(self, reply_id: str) -> bool:
+        """The person interrupted it, or it was refused."""
+        return reply_id in self._cut
 
     async def hear(self, pcm: bytes, sample_rate: int) -> None:
         """Passes the person's sound on, at the rate that the provider takes; a text session is deaf."""
@@ -341,6 +356,24 @@ class Slot:
 
 def _news(questions: Iterable[Question]) -> tuple[Callback, ...]:
     return tuple(each.news for each in questions if isinstance(each, Tell) and each.news is not None)
+
+
+def in_words(questions: Sequence[Question]) -> list[Line]:
+    """As lines that ask for nothing; what a tool has given is for the session that called it, and has no words here."""
+    lines = map(_line, questions)
+    return [line for line in lines if line is not None]
+
+
+def _line(asked: Question) -> Line | None:
+    match asked:
+        case Say(text):
+            return Line("user", text)
+        case Tell(instructions):
+            return Line("system", instructions)
+        case GoOn() | ToolResult():
+            return None
+        case _:
+            assert_never(asked)
 
 
 class Listener(Protocol):

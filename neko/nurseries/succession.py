@@ -52,7 +52,8 @@ class Succession:
 
     @property
     def untold(self) -> bool:
-        return self._news.wait_for(self.slot) and not self.slot.session.facts.takes_text
+        news = self._news.wait_for(self.slot) or self.conduct.has_late
+        return news and not self.slot.session.facts.takes_text
 
     @property
     def attended(self) -> bool:

@@ -10,10 +10,11 @@ from attrs import frozen
 
 from neko.audio.pcm import pieces
 from neko.conversation.history import History
+from neko.nurseries.inbox import Answer, ToolDone
 from neko.nurseries.recap import line_of
-from neko.nurseries.slot import Question, Slot
+from neko.nurseries.slot import Question, Slot, in_words
 from neko.protocol.server import SessionSwapped
-from neko.realtime.session import GoOn, Hear, Line, Say, Tell, ToolCalled, ToolResult
+from neko.realtime.session import Hear, Line, Tell, ToolCalled, ToolResult
 
 RETIRE_WITHIN = 60.0  # seconds for a retired session to say what it has begun; no reply here is longer
 PIECE_MS = 2_000  # of the sound that is carried over; some providers take no frame above 256 KiB
@@ -68,15 +69,15 @@ class Delivery:
             await new.session.send(Hear(piece))
         if self.questions:
             *earlier, last = self.questions
-            lines = [line for line in map(_line, earlier) if line is not None]
+            lines = in_words(earlier)
             if lines:
                 await new.session.prime(lines)
             await new.session.send(last)
 
 
-def hand_over(old: Slot, new: Slot, unfinished: Sequence[str]) -> Delivery:
+def hand_over(old: Slot, new: Slot, unfinished: Sequence[str], in_background: Sequence[ToolCalled]) -> Delivery:
     """The sync half of a take-over: from here on everything is the new session's. The old one retires, or goes home."""
-    calls, but = tuple(old.calls.values()), frozenset(old.unanswered)
+    calls, but = (*old.calls.values(), *in_background), frozenset(old.unanswered)
     sound = old.move_to(new)
     # A result belongs to the session that called the tool; another one is told of it in words.
     new.owed = [_again(each) for each in new.owed]
@@ -89,9 +90,18 @@ def hand_over(old: Slot, new: Slot, unfinished: Sequence[str]) -> Delivery:
     return Delivery(sound, calls, tuple(new.owed), tuple(unfinished), but, frozenset(old.knows))
 
 
-def late_result(call: ToolCalled, output: str) -> Tell:
-    """A tool's answer for a session that did not call it."""
-    return Tell(ANSWERED.format(name=call.name, output=output))
+def results(done: ToolDone) -> list[ToolResult]:
+    """Answers for the session that called the tools: the last one asks for a reply, if that is wanted at all."""
+    last = len(done.answers) - 1
+    return [
+        ToolResult(each.call.call_id, each.call.name, each.output, asks=done.asks and index == last)
+        for index, each in enumerate(done.answers)
+    ]
+
+
+def late_result(answer: Answer) -> Tell:
+    """A tool's answer for a session that did not call it, or has been told of it before."""
+    return Tell(ANSWERED.format(name=answer.call.name, output=answer.output))
 
 
 def _retire(old: Slot) -> None:
@@ -107,16 +117,6 @@ def _again(owed: Question) -> Question:
     if isinstance(owed, ToolResult):
         return Tell(ANSWERED.format(name=owed.name, output=owed.output))
     return owed
-
-
-def _line(asked: Question) -> Line | None:
-    match asked:
-        case Say(text):
-            return Line("user", text)
-        case Tell(instructions):
-            return Line("system", instructions)
-        case GoOn() | ToolResult():
-            return None
 
 
 def _told_of(calls: Sequence[ToolCalled]) -> Iterator[Line]:

@@ -1,39 +1,54 @@
-"""A tool that the model asked for: used beside the conversation, answered through the inbox."""
+"""One use of a tool: whatever becomes of it, the model gets an answer."""
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import trio
 
-from neko.nurseries.inbox import Inbox, ToolDone
-from neko.nurseries.ports import Ports
-from neko.nurseries.slot import Slot
 from neko.realtime.errors import only_error
 from neko.realtime.session import ToolCalled
 from neko.telemetry import get_logger
+from neko.telemetry.metrics import Metrics
+from neko.tools.tool import ToolError, Usable
 
 log = get_logger("tooling")
 
-TOOL_WITHIN = 60.0  # seconds; somebody waits for the answer, and no session is renewed meanwhile
-LATE = f"The tool gave no answer within {TOOL_WITHIN:.0f} seconds."
-NO_SUCH_TOOL = "There is no such tool."
+MOST_SAID = 16_000  # characters of an answer: 4,000 tokens of English, as much as the smallest contexts hold in all
+LATE = "The tool gave no answer within {:.0f} seconds."
 BROKEN = "The tool failed: {}"
+CUT = "{} [the answer has {:,} characters; this is its beginning]"
 
 
-async def use_tool(ports: Ports, inbox: Inbox, slot: Slot, call: ToolCalled) -> None:
-    """Whatever becomes of it, the model gets an answer: the session that asked, or the one in its place."""
-    inbox.post(ToolDone(slot, call, await _answer(ports, call)))
+class Outcome(StrEnum):
+    ANSWERED = "answered"
+    FAILED = "failed"
+    LATE = "late"
+    CANCELLED = "cancelled"
 
 
-async def _answer(ports: Ports, call: ToolCalled) -> str:
-    tool = ports.tools.get(call.name)
-    if tool is None:
-        return NO_SUCH_TOOL
-    output = LATE
+async def use_tool(tool: Usable, call: ToolCalled, metrics: Metrics) -> str:
+    """What the model is told of this call. A cancel ends the tool."""
+    began, outcome, output = trio.current_time(), Outcome.CANCELLED, ""
+    try:
+        outcome, output = await _use(tool, call)
+    finally:
+        took_s = trio.current_time() - began
+        metrics.tool_used(tool.source, outcome, took_s)
+        log.info("tool.used", tool=call.name, outcome=outcome, took_s=round(took_s, 3))
+    return output if len(output) <= MOST_SAID else CUT.format(output[:MOST_SAID], len(output))
+
+
+async def _use(tool: Usable, call: ToolCalled) -> tuple[Outcome, str]:
+    outcome, output = Outcome.LATE, LATE.format(tool.within_s)
     # A group may hold a cancel beside the error, which has to go on.
     try:
-        with trio.move_on_after(TOOL_WITHIN):
-            output = await tool(call.arguments)
+        with trio.move_on_after(tool.within_s):
+            output = await tool.use(call.arguments)
+            outcome = Outcome.ANSWERED
+    except* ToolError as errors:
+        outcome, output = Outcome.FAILED, str(only_error(errors))
     except* Exception as errors:  # anything that somebody's tool may raise: the conversation goes on
         log.exception("tool.failed", tool=call.name)
-        output = BROKEN.format(only_error(errors))
-    return output
+        outcome, output = Outcome.FAILED, BROKEN.format(only_error(errors))
+    return outcome, output

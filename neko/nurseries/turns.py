@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Iterable
 from math import inf
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from neko.audio.ledger import Spoken
 from neko.audio.pcm import duration_ms
 from neko.conversation.callbacks import Callback
-from neko.nurseries.inbox import Cut
+from neko.nurseries.calls import Calls
+from neko.nurseries.inbox import Cut, ToolDone
 from neko.nurseries.minutes import Minutes
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
@@ -32,11 +33,14 @@ Key = tuple[str, str]
 
 @frozen
 class CutShort:
-    """What cutting in amounts to: the speech that was playing, the turns that it ended, what their models are told."""
+    """What cutting in amounts to: the speech that was playing, the turns that it ended, what their models are told, of
+    the replies and of the tools that were at work.
+    """
 
     speech_id: str | None
     ended: tuple[str, ...]
     cuts: tuple[Cut, ...]
+    tools: tuple[ToolDone, ...] = ()
 
     def messages(self) -> tuple[ServerMessage, ...]:
         """For the client, in order: stop playing, then the turn ends."""
@@ -53,6 +57,7 @@ class Turns:
     _ports: Ports
     _translating: Translating
     _on_told: Callable[[Slot], None]  # a reply of this session has been told
+    calls: Calls
     _turns: list[Turn] = field(factory=list, init=False)
     _tellings: dict[Key, Telling] = field(factory=dict, init=False)  # those of which more may come
     _closed: deque[Key] = field(factory=lambda: deque(maxlen=CLOSED), init=False)
@@ -149,12 +154,14 @@ class Turns:
             if _key(turn) == (slot.id, reply_id):
                 turn.status = status
         self._close((slot.id, reply_id))
+        self.calls.generated(slot, reply_id)
 
     def broke_off(self, slot: Slot) -> None:
         """Its model is gone: what has arrived is told, and ends as interrupted."""
         for turn in self._turns:
             if turn.slot is slot and turn.status is None:
                 self.generated(slot, turn.reply_id, ReplyStatus.FAILED)
+        self.calls.broke_off(slot)
 
     def unfinished(self, sessions: Collection[str]) -> list[str]:
         """The words of these sessions' replies that are not in the history yet, because they are still being told."""
@@ -185,7 +192,7 @@ class Turns:
     def cut_short(self) -> CutShort:
         """Ends every live turn now. Sync: the truth about them has no checkpoint in it."""
         now = trio.current_time()
-        return self._cut([turn for turn in self._turns if turn.live(now)], now)
+        return evolve(self._cut([turn for turn in self._turns if turn.live(now)], now), tools=self.calls.cut())
 
     def abandon(self) -> CutShort:
         """Ends what is still being told. What was sent whole was not interrupted, whether it was played or not."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from attrs import field, frozen
 
+from neko.config.snapshot import Tool as Tool
 from neko.conversation.callbacks import Callback
 from neko.protocol.errors import StatusCode
 
@@ -34,15 +35,6 @@ class Facts:
     tokens_per_s: float = 0.0  # what a second of sound counts for in that
     remembers_s: float | None = None  # how long it knows what it has heard, where that is not all of it
     watched: bool = True  # dead when it answers neither a ping nor an utterance within `silence_s`
-
-
-@frozen
-class Tool:
-    """Something that the model may ask for; `parameters` is a JSON schema."""
-
-    name: str
-    description: str
-    parameters: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
 # --- what a session is told -------------------------------------------------------------------------------------
@@ -96,11 +88,12 @@ class Interrupt:
 
 @frozen
 class ToolResult:
-    """What a tool that this session called has given; it asks for a reply."""
+    """What a tool that this session called has given. The last of a reply's results asks for the next one."""
 
     call_id: str
     name: str
     output: str = field(repr=False)
+    asks: bool = True
 
 
 ModelCommand = Hear | Say | See | Tell | GoOn | Interrupt | ToolResult
@@ -178,11 +171,15 @@ class Expiring:
 
 @frozen
 class ToolCalled:
-    """The model asks for a tool; `arguments` are JSON. The reply in which it does so is done without it."""
+    """The model asks for a tool; `arguments` are JSON. The reply in which it does so is done without it.
+
+    What is asked for in one reply is answered together, when that reply is done; by itself where `reply_id` is "".
+    """
 
     call_id: str
     name: str
     arguments: str = field(repr=False)
+    reply_id: str = ""
 
 
 ModelEvent = (

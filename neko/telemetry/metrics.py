@@ -17,6 +17,9 @@ GAPS_S = (0.0, 0.04, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 # A commit waits for the disk: 1 ms on flash, 10 to 20 on a disk that turns; 5 s is when a turn end waits no more.
 COMMITS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 
+# A look-up is quick, a web page takes a second or two, a deadline is 60 s unless it is configured.
+TOOLS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+
 
 class Sounds(Protocol):
     """A ledger: milliseconds by fate, which only grow."""
@@ -122,6 +125,10 @@ class Metrics(Collector):
         self.agent_requests = Counter(
             "neko_agent_requests", "Analyze requests, by their outcome.", ["outcome"], registry=registry
         )
+        self._tools = Counter("neko_tool_calls", "Uses of a tool.", ["tool", "outcome"], registry=registry)
+        self._tool_seconds = Histogram(
+            "neko_tool_seconds", "How long a tool took.", ["tool"], registry=registry, buckets=TOOLS_S
+        )
         registry.register(self)
 
     def of(self, character: str, sounds: Sounds, census: Callable[[], Census]) -> SwapMetrics:
@@ -130,6 +137,11 @@ class Metrics(Collector):
         for counter in (self.lost, self.failures):
             counter.labels(character)  # a series that begins at 0 shows its first step
         return SwapMetrics(self, character)
+
+    def tool_used(self, tool: str, outcome: str, took_s: float) -> None:
+        """A tool, by its name in the configuration, was used once."""
+        self._tools.labels(tool, outcome).inc()
+        self._tool_seconds.labels(tool).observe(took_s)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """The text for a client that accepts so, and its content type."""

@@ -139,9 +139,10 @@ class BetaDialect:
                 yield self._respond()
             case Interrupt():
                 yield from self.interrupt(command)
-            case ToolResult(call_id, _, output):
+            case ToolResult(call_id, _, output, asks):
                 yield create(self.result(call_id, output))
-                yield self._respond()
+                if asks:
+                    yield self._respond()
             case _:
                 assert_never(command)
 
@@ -193,7 +194,7 @@ class BetaDialect:
             case {"type": "response.function_call_arguments.done", "arguments": str(arguments), **rest}:
                 # Not every vendor names its calls; nobody else needs the name that one without gets here.
                 call_id = rest.get("call_id") or f"{rest.get('response_id')}.{rest.get('output_index', 0)}"
-                yield ToolCalled(str(call_id), str(rest.get("name", "")), arguments)
+                yield ToolCalled(str(call_id), str(rest.get("name", "")), arguments, str(rest.get("response_id") or ""))
             case {"type": "response.created", "response": {"id": str(reply)}}:
                 yield ReplyStarted(reply, self._replies.begin(reply))
             case _:

@@ -11,6 +11,7 @@ a voice of ours speaks, the words are the transcription's.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, assert_never
 
@@ -50,10 +51,12 @@ HEARS_HZ = 16_000
 SPEAKS_HZ = 24_000
 CONTEXT_TOKENS = 119_808  # of the 128,000 of a session 8,192 are for the reply
 TOKENS_PER_S = 25.0  # of sound, the model's and the person's
+ASIDES = 8  # of calls that were cut; whoever only speaks sends no words that could take them along
 MAX_SESSION_S = 600.0  # a connection lasts about ten minutes
 
 LANGUAGE = 'The conversation is in the language with the BCP 47 code "{}", unless the person speaks another.'
 ASIDE = "[{}]"  # what nobody said; Google knows no system lines after the first
+ANSWERED = "The tool {}, which you asked for before, answers: {}"
 HEARD = 'The person cut your last reply short and heard only: "{}"'
 
 # How a close reason reads, in small letters; the first that fits. A close of Google's has no code but the socket's.
@@ -100,6 +103,8 @@ class GeminiDialect:
         self._reading = GeminiReading(speaks=speaks)
         self._untold: list[Line] = []  # nothing may be sent before setupComplete, so it goes before the next command
         self._heard_of: str | None = None  # what was heard of a reply that was cut, for the next words that we send
+        self._asides = deque[Line](maxlen=ASIDES)  # what became of the calls of turns that were cut, likewise
+        self._results: list[ToolResult] = []  # go with the one that asks
 
     def url(self, base: str, model: str) -> str:  # noqa: ARG002  # it is named in the setup
         return base
@@ -131,6 +136,8 @@ class GeminiDialect:
 
     def write(self, command: ModelCommand) -> Iterable[dict[str, Any]]:
         yield from self.prime(())
+        if not isinstance(command, ToolResult):
+            self._set_aside()
         match command:
             case Hear(pcm):
                 yield {"realtimeInput": {"audio": _blob(f"audio/pcm;rate={HEARS_HZ}", pcm)}}
@@ -173,15 +180,32 @@ class GeminiDialect:
 
     def _ask(self, question: Say | Tell | GoOn, *lines: Line) -> dict[str, Any]:
         self._reading.asked(question)
-        asides = [] if self._heard_of is None else [Line("system", HEARD.format(self._heard_of))]
-        self._heard_of, turns = None, [_turn(line) for line in (*asides, *lines)]
+        if self._heard_of is not None:
+            self._asides.append(Line("system", HEARD.format(self._heard_of)))
+        turns = [_turn(line) for line in (*self._asides, *lines)]
+        self._asides.clear()
+        self._heard_of = None
         return {"clientContent": ({"turns": turns} if turns else {}) | {"turnComplete": True}}
 
     def _answer(self, result: ToolResult) -> Iterator[dict[str, Any]]:
-        if result.call_id not in self._reading.withdrawn:
+        """All answers to a reply go in one frame, for the first makes Google go on."""
+        self._results.append(result)
+        if not result.asks:
+            return
+        wanted = [each for each in self._results if each.call_id not in self._reading.withdrawn]
+        self._results = []
+        if wanted:
             self._reading.asked(result)
-            response = {"id": result.call_id, "name": result.name, "response": _object(result.output)}
-            yield {"toolResponse": {"functionResponses": [response]}}
+            responses = [{"id": each.call_id, "name": each.name, "response": _object(each.output)} for each in wanted]
+            yield {"toolResponse": {"functionResponses": responses}}
+
+    def _set_aside(self) -> None:
+        """Results that nobody asked to be answered are those of a turn that the person cut short. Google has dropped
+        its calls by then, often without `toolCallCancellation`, and answers no result of theirs; so they become words.
+        Source: discuss.ai.google.dev, thread 196216, on gemini-3.8-live.
+        """
+        self._asides += [Line("system", ANSWERED.format(each.name, each.output)) for each in self._results]
+        self._results = []
 
 
 def _kind(said: str) -> Kind | None:

@@ -148,8 +148,9 @@ class GeminiReading:
     def _called(self, calls: Sequence[Mapping[str, Any]]) -> Iterator[ModelEvent]:
         if self._reply is None:
             yield from self._begin()
+        reply_id = self._reply.id if self._reply else ""
         for call in calls:
-            yield ToolCalled(call["id"], call["name"], orjson.dumps(call.get("args", {})).decode())
+            yield ToolCalled(call["id"], call["name"], orjson.dumps(call.get("args", {})).decode(), reply_id)
         yield from self._end(ReplyStatus.COMPLETED)
 
     @property

@@ -111,9 +111,10 @@ class OpenAiDialect:
                 yield _respond({})
             case Interrupt():
                 yield from _interrupt(command)
-            case ToolResult(call_id, _, output):
+            case ToolResult(call_id, _, output, asks):
                 yield create({"type": "function_call_output", "call_id": call_id, "output": output})
-                yield _respond({})
+                if asks:
+                    yield _respond({})
             case _:
                 assert_never(command)
 
@@ -133,8 +134,9 @@ class OpenAiDialect:
                 "delta": str(text),
             }:
                 return (TextDelta(reply, text),)
-            case {"type": "response.output_item.done", "item": {"type": "function_call", **call}}:
-                return (ToolCalled(str(call["call_id"]), str(call["name"]), str(call["arguments"])),)
+            case {"type": "response.output_item.done", "item": {"type": "function_call", **call}, **rest}:
+                reply = str(rest.get("response_id") or "")
+                return (ToolCalled(str(call["call_id"]), str(call["name"]), str(call["arguments"]), reply),)
             case {"type": "session.created", "session": {"expires_at": int(at)}}:
                 # By the wall clock, theirs and ours; what cannot be is a clock that is wrong.
                 in_s = at - time.time()
