@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from neko.config import Configuration, parse
 from neko.config.snapshot import Snapshot, take_snapshot
@@ -141,7 +140,7 @@ async def test_a_plug_in_that_cannot_be_loaded_is_left_out_and_says_why() -> Non
         assert "SchemaError" in box.problems["crooked"]
 
 
-async def test_the_deadline_and_the_durability_are_the_table_s(autojump_clock: MockClock) -> None:
+async def test_the_deadline_and_the_durability_are_the_table_s() -> None:
     box = Toolbox({}, Metrics(), lambda: None)
     table = '[tools.clock]\nkind = "entry_point"\ntimeout_s = 5\ndurable = true\n'
     configuration = parse(f'{table}[characters.Mimi]\ntools = ["clock"]', "neko.toml")

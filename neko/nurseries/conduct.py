@@ -27,7 +27,7 @@ from neko.protocol.client import Picture, TypedText
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import SessionSwapped, Status
 from neko.realtime.errors import ProviderError, SessionLost
-from neko.realtime.session import GoOn, Line, Say, See, ToolResult
+from neko.realtime.session import GoOn, Line, Say, See, Tell, ToolResult
 from neko.telemetry import get_logger
 
 log = get_logger("conduct")

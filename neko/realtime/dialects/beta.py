@@ -194,7 +194,8 @@ class BetaDialect:
             case {"type": "response.function_call_arguments.done", "arguments": str(arguments), **rest}:
                 # Not every vendor names its calls; nobody else needs the name that one without gets here.
                 call_id = rest.get("call_id") or f"{rest.get('response_id')}.{rest.get('output_index', 0)}"
-                yield ToolCalled(str(call_id), str(rest.get("name", "")), arguments, str(rest.get("response_id") or ""))
+                reply_id = rest.get("response_id") or self._replies.given
+                yield ToolCalled(str(call_id), str(rest.get("name", "")), arguments, str(reply_id))
             case {"type": "response.created", "response": {"id": str(reply)}}:
                 yield ReplyStarted(reply, self._replies.begin(reply))
             case _:

@@ -13,7 +13,18 @@ import pybase64
 
 from neko.realtime.codes import CODES
 from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
-from neko.realtime.dialects.realtime import append, bearer, create, described, failure, message, read, truncate, url_of
+from neko.realtime.dialects.realtime import (
+    append,
+    bearer,
+    called,
+    create,
+    described,
+    failure,
+    message,
+    read,
+    truncate,
+    url_of,
+)
 from neko.realtime.errors import Kind, ProviderError
 from neko.realtime.session import (
     AudioDelta,
@@ -29,7 +40,6 @@ from neko.realtime.session import (
     See,
     Tell,
     TextDelta,
-    ToolCalled,
     ToolResult,
 )
 
@@ -135,8 +145,7 @@ class OpenAiDialect:
             }:
                 return (TextDelta(reply, text),)
             case {"type": "response.output_item.done", "item": {"type": "function_call", **call}, **rest}:
-                reply = str(rest.get("response_id") or "")
-                return (ToolCalled(str(call["call_id"]), str(call["name"]), str(call["arguments"]), reply),)
+                return (called(call, rest.get("response_id")),)
             case {"type": "session.created", "session": {"expires_at": int(at)}}:
                 # By the wall clock, theirs and ours; what cannot be is a clock that is wrong.
                 in_s = at - time.time()

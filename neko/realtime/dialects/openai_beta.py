@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.beta import BETA_PCM_HZ, BetaDialect
-from neko.realtime.dialects.realtime import bearer, described, truncate
-from neko.realtime.session import Facts, Interrupt, ModelEvent, Tool, ToolCalled
+from neko.realtime.dialects.realtime import bearer, called, described, truncate
+from neko.realtime.session import Facts, Interrupt, ModelEvent, Tool
 
 MAX_SESSION_S = 1800.0  # half of what it is in GA
 CONTEXT_TOKENS = 27_904  # of the 32,000 of gpt-4o-realtime-preview 4,096 are for the reply
@@ -49,8 +49,8 @@ class OpenAiBetaDialect(BetaDialect):
         match frame:
             case {"type": "response.function_call_arguments.done"}:
                 return  # it does not say of which tool
-            case {"type": "response.output_item.done", "item": {"type": "function_call", **call}}:
-                yield ToolCalled(str(call["call_id"]), str(call["name"]), str(call["arguments"]))
+            case {"type": "response.output_item.done", "item": {"type": "function_call", **call}, **rest}:
+                yield called(call, rest.get("response_id"))
             case _:
                 yield from super()._read(frame)
 

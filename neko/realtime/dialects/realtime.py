@@ -20,6 +20,7 @@ from neko.realtime.session import (
     SpeechStarted,
     SpeechStopped,
     Tool,
+    ToolCalled,
     UserSaid,
 )
 
@@ -61,6 +62,11 @@ def truncate(item_id: str, heard_ms: int) -> dict[str, Any]:
 
 def described(tool: Tool) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+
+
+def called(call: Mapping[Any, Any], reply_id: object) -> ToolCalled:
+    """An item of type `function_call` that is done."""
+    return ToolCalled(str(call["call_id"]), str(call["name"]), str(call["arguments"]), str(reply_id or ""))
 
 
 def read(

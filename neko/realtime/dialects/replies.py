@@ -21,6 +21,11 @@ class Replies:
         """A reply is being given, or will be."""
         return self._running or len(self._asked) > self._cancelled
 
+    @property
+    def given(self) -> str:
+        """The reply that is being given; "" when none is."""
+        return self._latest or "" if self._running else ""
+
     def running(self, reply_id: str) -> bool:
         """It is being given, as far as is known, and was not cancelled."""
         return self._running and reply_id == self._latest
