@@ -13,13 +13,13 @@ from attrs import frozen
 from neko.app import open_house
 from neko.cli.configuration import load_configuration
 from neko.cli.progress import ProgressBars
-from neko.client import connect, websocket_url
+from neko.client import connect, stay_connected, websocket_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from neko.client import CharacterClient
+    from neko.client import CharacterClient, ConnectionLost
     from neko.config.manager import ConfigManager
 
 LOOPBACK = "127.0.0.1"
@@ -61,11 +61,20 @@ def find_place(url: str | None, config_file: Path | None, character: str | None)
 
 
 @asynccontextmanager
-async def character_at(place: Place) -> AsyncIterator[CharacterClient]:
-    """A connection to the character, and around it the house that it lives in when no server runs for it."""
+async def character_at(
+    place: Place, on_break: Callable[[ConnectionLost], None] | None = None
+) -> AsyncIterator[CharacterClient]:
+    """A connection to the character, and around it the house that it lives in when no server runs for it.
+
+    With `on_break` a connection to somebody else's server comes back when it breaks, and that is told.
+    """
     match place:
         case RunningServer(url):
-            async with connect(url, token=os.environ.get(TOKEN)) as client:
+            token = os.environ.get(TOKEN)
+            calling = (
+                connect(url, token=token) if on_break is None else stay_connected(url, token=token, on_break=on_break)
+            )
+            async with calling as client:
                 yield client
         case OwnHouse(config, character):
             token = os.environ.get(config.configuration.server.auth_token_env)

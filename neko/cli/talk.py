@@ -46,8 +46,8 @@ def talk(character: str | None, url: str | None, typed: bool, config_file: Path 
 
 
 async def _talk(place: Place, typed: bool) -> None:
-    async with character_at(place) as client:
-        screen = Screen(place.character)
+    screen = Screen(place.character)
+    async with character_at(place, lambda lost: screen.note(f"{lost}; trying again…")) as client:
         if not typed:
             try:
                 await _talk_aloud(client, screen)

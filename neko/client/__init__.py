@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neko.client.address import websocket_url
 from neko.client.character import CharacterClient
-from neko.client.connection import connect
+from neko.client.connection import connect, stay_connected
 from neko.client.errors import (
     BadAddress,
     BadRecording,
@@ -48,6 +48,7 @@ __all__ = [
     "one_answer",
     "one_turn",
     "read_recording",
+    "stay_connected",
     "websocket_url",
     "write_wav",
 ]

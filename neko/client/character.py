@@ -6,10 +6,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from trio_websocket import ConnectionClosed
-
-from neko.client.errors import ClientError, ConnectionLost, StartRefused, closed
-from neko.client.frames import FrameReader
+from neko.client.errors import ClientError, ConnectionLost, StartRefused
 from neko.protocol.client import (
     AudioFraming,
     ClientFrame,
@@ -21,36 +18,40 @@ from neko.protocol.client import (
     StartSession,
     StreamData,
 )
-from neko.protocol.codec import write_client
 from neko.protocol.errors import StatusCode
-from neko.protocol.server import CharacterSwitched, ServerMessage, SessionFailed, SessionStarted, Status
+from neko.protocol.server import ServerMessage, SessionFailed, SessionStarted, Status
 
 if TYPE_CHECKING:
-    from trio_websocket import WebSocketConnection
+    from neko.client.line import Line
 
 ASIDE = 1024  # messages that may overtake a session's start; a start takes 10 s at most, speech has 25 frames a second
 NORMAL = frozenset({1000, 1001})
-ABNORMAL = 1006  # what RFC 6455 calls a connection that broke without a close frame
 
 
 class CharacterClient:
-    """What `connect` yields. One task iterates, all the time (it is what answers the server's pings); any task sends.
+    """What `connect` and `stay_connected` yield. Any task sends; one iterates, all the time: it answers the server's
+    pings.
 
     Messages are yielded in the order of the server; an `AudioChunk` always carries its PCM, whatever the framing.
     """
 
-    def __init__(self, websocket: WebSocketConnection, framing: AudioFraming) -> None:
-        self._websocket = websocket
+    def __init__(self, line: Line, framing: AudioFraming) -> None:
+        self._line = line
         self._framing = framing
-        self._frames = FrameReader()
         self._aside: deque[ServerMessage] = deque(maxlen=ASIDE)
         self._mic_hz: int | None = None
-        self._offered: str | None = None
 
     async def start(
-        self, input_type: InputType, language: str | None = None, *, new_session: bool = False
+        self,
+        input_type: InputType,
+        language: str | None = None,
+        *,
+        new_session: bool = False,
+        mouth: bool | None = None,
     ) -> SessionStarted:
         """Starts a session, or joins the running one. Messages that come before the answer are yielded later.
+
+        With `mouth` each `AudioChunk` says how loud it is.
 
         Raises:
             StartRefused: with the code and the sentence of the server.
@@ -60,12 +61,16 @@ class CharacterClient:
         with suppress(ClientError):
             await self.send(
                 StartSession(
-                    input_type=input_type, new_session=new_session, audio_format=self._framing, language=language
+                    input_type=input_type,
+                    new_session=new_session,
+                    audio_format=self._framing,
+                    mouth=mouth,
+                    language=language,
                 )
             )
         status = Status(StatusCode.SESSION_START_FAILED, "the server gave no reason")
         while True:
-            message = await self._receive()
+            message = await self._line.receive()
             match message:
                 case SessionStarted():
                     return message
@@ -80,7 +85,7 @@ class CharacterClient:
         if sample_rate != self._mic_hz:
             await self.send(MicFormat(sample_rate))
             self._mic_hz = sample_rate
-        await self._write(pcm)
+        await self._line.send(pcm)
 
     async def send_text(self, text: str, request_id: str | None = None) -> None:
         """What the person typed; it interrupts a reply that is still being spoken."""
@@ -100,7 +105,7 @@ class CharacterClient:
 
     async def send(self, message: ClientFrame) -> None:
         """Any other message of the protocol. Raises the `ClientError` that the close code stands for."""
-        await self._write(write_client(message))
+        await self._line.send(message)
 
     def __aiter__(self) -> CharacterClient:
         return self
@@ -110,31 +115,8 @@ class CharacterClient:
         if self._aside:
             return self._aside.popleft()
         try:
-            return await self._receive()
+            return await self._line.receive()
         except ConnectionLost as error:
             if error.code in NORMAL:
                 raise StopAsyncIteration from None
             raise
-
-    async def _receive(self) -> ServerMessage:
-        while True:
-            try:
-                frame = await self._websocket.get_message()
-            except ConnectionClosed as error:
-                raise self._closed(error) from None
-            message = self._frames.read(frame)
-            if isinstance(message, CharacterSwitched):
-                self._offered = message.new_character
-            if message is not None:
-                return message
-
-    async def _write(self, frame: str | bytes) -> None:
-        try:
-            await self._websocket.send_message(frame)
-        except ConnectionClosed as error:
-            raise self._closed(error) from None
-
-    def _closed(self, error: ConnectionClosed) -> ClientError:
-        if error.reason is None:
-            return ConnectionLost(ABNORMAL, None)
-        return closed(error.reason.code, error.reason.reason, self._offered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,11 +13,16 @@ from trio_websocket import ConnectionRejected, WebSocketConnection, wrap_client_
 from neko.client.address import websocket_url
 from neko.client.character import CharacterClient
 from neko.client.errors import Unreachable, rejected
+from neko.client.lasting import LastingLine
+from neko.client.line import OneLine
 from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from neko.client.errors import ConnectionLost
+    from neko.client.lasting import Dial
 
     Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
@@ -44,7 +50,42 @@ async def connect(
     Raises:
         BadAddress, Unreachable, Unauthorized, ServerDraining: and nothing was connected.
     """
-    address = websocket_url(url, character)
+    async with _dial(websocket_url(url, character), token) as line:
+        yield CharacterClient(line, framing)
+
+
+@asynccontextmanager
+async def stay_connected(
+    url: str,
+    character: str | None = None,
+    *,
+    framing: AudioFraming = AudioFraming.BINARY,
+    token: str | None = None,
+    on_break: Callable[[ConnectionLost], None] = lambda _: None,
+) -> AsyncIterator[CharacterClient]:
+    """As `connect`, and when the connection breaks, another one takes its place and the conversation goes on: see
+    `LastingLine`. `on_break` is told of each.
+
+    The iteration and `send` raise when that does not succeed within a minute, and when the server ends it for good.
+    """
+    async with _lasting(partial(_dial, websocket_url(url, character), token), on_break) as line:
+        yield CharacterClient(line, framing)
+
+
+@asynccontextmanager
+async def _lasting(dial: Dial, on_break: Callable[[ConnectionLost], None]) -> AsyncIterator[LastingLine]:
+    line = LastingLine(dial, on_break)
+    with _plain_errors():
+        async with trio.open_nursery() as nursery:
+            await nursery.start(line.run)
+            yield line
+            with trio.move_on_after(GOODBYE_WITHIN_S):
+                await line.sent()
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _dial(address: str, token: str | None) -> AsyncIterator[OneLine]:
     stream = await _open_stream(address)
     # trio-websocket 0.12 leaves its stream open when the server refuses or closes first; this one is ours to close.
     async with stream:
@@ -52,7 +93,7 @@ async def connect(
             async with trio.open_nursery() as reader:
                 websocket = await _shake_hands(reader, stream, address, token)
                 try:
-                    yield CharacterClient(websocket, framing)
+                    yield OneLine(websocket)
                 finally:
                     cancelled = trio.current_effective_deadline() <= trio.current_time()
                     with trio.move_on_after(CANCELLED_WITHIN_S if cancelled else GOODBYE_WITHIN_S, shield=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from neko.protocol.codec import read_server
+from neko.protocol.codec import read_numbered
 from neko.protocol.errors import WireError
 from neko.protocol.server import AudioChunk, ServerMessage
 from neko.telemetry import get_logger
@@ -13,26 +13,34 @@ log = get_logger("client")
 
 
 class FrameReader:
-    """One connection's frames, in order. Remembers a header whose sound has not come yet."""
+    """One connection's frames, in order. Remembers a header whose sound has not come yet.
+
+    `seq` is the number of the last frame that is complete: a header whose sound is lost was not seen.
+    """
 
     def __init__(self) -> None:
+        self.seq: int | None = None
         self._header: AudioChunk | None = None
+        self._header_seq: int | None = None
 
     def read(self, frame: str | bytes) -> ServerMessage | None:
         """The message that this frame completes; None when more must come, or when it means nothing to this client."""
         if isinstance(frame, bytes):
             return self._speech(frame)
-        try:
-            message = read_server(frame)
-        except WireError as error:
-            # A newer server may have more to say than we understand; that must not end the conversation.
-            log.debug("client.frame_ignored", code=error.code)
-            return None
+        seq, message = read_numbered(frame)
         if isinstance(message, AudioChunk) and not message.pcm:
-            self._header = message
+            self._header, self._header_seq = message, seq
+            return None
+        self.seq = self.seq if seq is None else seq
+        if isinstance(message, WireError):
+            # A newer server may have more to say than we understand; that must not end the conversation.
+            log.debug("client.frame_ignored", code=message.code)
             return None
         return message
 
     def _speech(self, pcm: bytes) -> ServerMessage | None:
         header, self._header = self._header, None
-        return header and attrs.evolve(header, pcm=pcm)
+        if header is None:
+            return None
+        self.seq = self._header_seq
+        return attrs.evolve(header, pcm=pcm)

@@ -36,6 +36,7 @@ REFUSALS = frozenset(
         StatusCode.API_ARREARS,
         StatusCode.API_POLICY_VIOLATION,
         StatusCode.SERVER_ERROR,
+        StatusCode.CHARACTER_DISCONNECTED,
     }
 )
 

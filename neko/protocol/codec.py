@@ -125,7 +125,19 @@ def read_server(frame: str) -> ServerMessage:
     Raises:
         WireError: the frame is no message of this protocol.
     """
+    return _read_message(orjson.loads(frame))
+
+
+def read_numbered(frame: str) -> tuple[int | None, ServerMessage | WireError]:
+    """As `read_server`, with the number of the frame; what is no message of this protocol may have one too."""
     raw = orjson.loads(frame)
+    try:
+        return raw.get("seq"), _read_message(raw)
+    except WireError as error:
+        return raw.get("seq"), error
+
+
+def _read_message(raw: dict[str, Any]) -> ServerMessage:
     cls = next((cls for cls, name in TYPES.items() if name == raw.get("type")), None)
     if cls is None:
         raise WireError(StatusCode.INVALID_VALUE, f"unknown type {str(raw.get('type'))[:_ABOUT]!r}")
