@@ -12,7 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.conversation.callbacks import AgentCallbacks, Callback, Fate
 from neko.conversation.history import Role
-from neko.conversation.journal import Entry, ResultBrought, ResultTold
+from neko.conversation.journal import Entry, NoJournal, ResultBrought, ResultTold
 from neko.nurseries.aside import EVERY_S, KEPT
 from neko.nurseries.news import NOTES
 from neko.protocol.agents.reports import Delivery, Result, TaskStatus
@@ -220,7 +220,7 @@ async def test_news_come_in_no_sentence(eager: EagerHouse, autojump_clock: MockC
         assert [type(each) for each in model.got] == [Tell]
 
 
-class Book:
+class Book(NoJournal):
     """A journal that says in which breath each entry was made: what has no checkpoint between is one."""
 
     def __init__(self) -> None:
@@ -228,9 +228,6 @@ class Book:
 
     def enter(self, entry: Entry) -> None:
         self.entries.append(entry)
-
-    async def written(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize("ending", ["completed", "cut", "broke off", "session ends"])

@@ -7,7 +7,7 @@ import time
 from attrs import define, evolve, field
 
 from neko.conversation.callbacks import KEPT, KEPT_S, AgentCallbacks, Callback, Fate, result_id
-from neko.conversation.journal import Entry, ResultBrought, ResultExpired, ResultTold
+from neko.conversation.journal import Entry, NoJournal, ResultBrought, ResultExpired, ResultTold
 from neko.protocol.agents.reports import Delivery
 
 
@@ -20,14 +20,11 @@ class Clock:
 
 
 @define
-class ListJournal:
+class ListJournal(NoJournal):
     entries: list[Entry] = field(factory=list)
 
     def enter(self, entry: Entry) -> None:
         self.entries.append(entry)
-
-    async def written(self) -> None:
-        pass
 
     def of(self, kind: type[ResultBrought | ResultTold | ResultExpired]) -> list[str]:
         return [each.id for each in self.entries if isinstance(each, kind)]

@@ -13,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from neko.config.manager import ConfigManager
 from neko.config.read import parse
 from neko.config.store import OverrideStore
-from neko.conversation.history import History
+from neko.conversation.history import History, Utterance
 from neko.conversation.journal import Corrected, Entry, Said
 from neko.conversation.past import Past
 from neko.nurseries.manager import LLMSessionManager
@@ -52,6 +52,9 @@ class SlowJournal:
         if entered != self.durable:
             await trio.sleep(self.commit_s)
             self.durable = entered
+
+    async def recall(self, words: str, *, since: int, before: int) -> tuple[Utterance, ...]:
+        return ()
 
 
 @define

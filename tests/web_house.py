@@ -72,6 +72,15 @@ class FakeConfig:
         return {"name": name, "language": character.language, **self.overridden.get(name, {})}
 
 
+@frozen
+class NothingKept:
+    def knows(self, name: str) -> bool:
+        return False
+
+
+NOTHING_KEPT = NothingKept()
+
+
 @define
 class FakeHouse:
     config: Any
@@ -79,6 +88,7 @@ class FakeHouse:
     state: HealthState = HealthState.READY
     local: list[str | bytes] = field(factory=list)
     metrics: Metrics = field(factory=Metrics)
+    memory: Any = NOTHING_KEPT
 
     def change(self, name: str, keys: Mapping[str, object]) -> None:
         self.config.change(name, keys)

@@ -47,7 +47,8 @@ class History:
     ) -> None:
         self.journal = journal or NoJournal()
         self._utterances: deque[Utterance] = deque(kept, maxlen=KEPT)
-        self._fresh_from = fresh_from
+        self.fresh_from = fresh_from
+        """The first number that models are told of."""
         self.mark = mark
         """The number of the next utterance; `since` tells what came after a mark."""
         self.forgets = 0
@@ -81,7 +82,7 @@ class History:
                 return
 
     def mark_new(self) -> None:
-        self._fresh_from = self.mark
+        self.fresh_from = self.mark
         self.journal.enter(Began(self.mark))
 
     def forget(self, since: float, before: float) -> None:
@@ -98,4 +99,4 @@ class History:
 
     def context(self) -> tuple[Utterance, ...]:
         """What belongs to the context that runs now."""
-        return self.since(self._fresh_from)
+        return self.since(self.fresh_from)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import field, frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from neko.conversation.history import Utterance
 
 
@@ -84,6 +86,12 @@ class Journal(Protocol):
         """
         ...
 
+    async def recall(self, words: str, *, since: int, before: int) -> Sequence[Utterance]:
+        """What has the most to do with these words, first, of what was said with numbers from `since` to just below
+        `before`; a handful. Nothing when that would take long.
+        """
+        ...
+
 
 class NoJournal:
     """Keeps nothing: a `Journal` for a character that lives as long as its process."""
@@ -93,3 +101,6 @@ class NoJournal:
 
     async def written(self) -> None:
         pass
+
+    async def recall(self, words: str, *, since: int, before: int) -> Sequence[Utterance]:  # noqa: ARG002
+        return ()

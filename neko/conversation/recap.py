@@ -46,7 +46,7 @@ def recap(utterances: Sequence[Utterance], *, person: str, character: str) -> Re
     """
     whole = [evolve(utterance, text=_shortened(utterance.text)) for utterance in _recent(utterances)]
     border = _border([tokens(utterance.text) + MESSAGE_TOKENS for utterance in whole])
-    gists = (f"{_name(older.role, person, character)}: {_gist(older.text)}" for older in reversed(whole[:border]))
+    gists = (f"{named(older.role, person, character)}: {_gist(older.text)}" for older in reversed(whole[:border]))
     return Recap(_earlier(gists), tuple(whole[border:]))
 
 
@@ -96,7 +96,7 @@ def _gist(text: str) -> str:
     return gist if gist == sentence else gist.rstrip() + ELLIPSIS
 
 
-def _name(role: Role, person: str, character: str) -> str:
+def named(role: Role, person: str, character: str) -> str:
     match role:
         case Role.USER:
             return person

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import TypeVar
 import trio
 from attrs import frozen
 
-from neko.conversation.history import History
+from neko.conversation.history import History, Utterance
 from neko.conversation.journal import Entry, Forgot
 from neko.conversation.past import Past
 from neko.memory.entering import Entered, erase_traces, write
+from neko.memory.finding import RECALL_S, Recollection, Wanted, after, page, recalled
 from neko.memory.opening import open_database
 from neko.memory.reading import read_pasts
 from neko.telemetry import get_logger
@@ -29,6 +30,8 @@ MOST_WAITING = 4_000  # entries, a day of talk, while the disk takes none; then 
 ANSWERS_WITHIN_S = 5.0
 SILENT = f"the disk has not answered for {ANSWERS_WITHIN_S:g} s"
 RETRY_S, RETRY_MOST_S = 1.0, 30.0  # between two tries; the wait doubles
+PIECE = 500  # utterances that are read at a time: 2 ms in which nothing is written
+RECALLED = 8  # utterances; no recap has room for more
 CLOSE_WITHIN_S = 2.0  # for what was said last, when the house is already gone
 
 Open = Callable[[Path], sqlite3.Connection]
@@ -94,6 +97,29 @@ class Memory:
         while self._erased < upto and self.trouble is None:
             await self._progress.wait()
         return self._erased >= upto
+
+    def knows(self, character: str) -> bool:
+        """Something was kept of it, whether it is still configured or not."""
+        return character in self._pasts
+
+    async def page(self, character: str, wanted: Wanted) -> tuple[Utterance, ...]:
+        """As `finding.page`, everything that was said until now included. Raises `sqlite3.Error`."""
+        await self.written()
+        return await self._in_thread(partial(page, self._database, character, wanted))
+
+    async def after(self, character: str, number: int) -> tuple[Utterance, ...]:
+        """The next `PIECE` utterances, oldest first, all that was said until now included. Raises `sqlite3.Error`."""
+        await self.written()
+        return await self._in_thread(partial(after, self._database, character, number, PIECE))
+
+    async def recall(self, character: str, about: Recollection) -> tuple[Utterance, ...]:
+        """As `finding.recalled`; nothing when the disk is busy or fails."""
+        with trio.move_on_after(RECALL_S):
+            try:
+                return await self._in_thread(partial(recalled, self._database, character, about))
+            except sqlite3.Error as error:
+                log.warning("memory.not_recalled", details=str(error))
+        return ()
 
     async def run(self) -> None:
         """Writes what is entered, until cancelled; what is entered meanwhile is one transaction."""
@@ -189,6 +215,9 @@ class CharacterJournal:
 
     async def written(self) -> None:
         await self._memory.written()
+
+    async def recall(self, words: str, *, since: int, before: int) -> Sequence[Utterance]:
+        return await self._memory.recall(self._character, Recollection(words, since, before, RECALLED))
 
 
 @asynccontextmanager

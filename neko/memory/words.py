@@ -34,14 +34,13 @@ def all_of(query: str) -> str:
     return " ".join(_phrase(term) for term in terms) + ("*" if terms else "")
 
 
-def any_of(text: str) -> str:
-    """FTS5 query for what has words in common with the text; "" when it has none that say anything."""
-    terms = dict.fromkeys(term for word in _TERM.findall(text.lower()) for term in _telling(word))
-    return " OR ".join(_phrase(term) for term in [*terms][-QUERY_TERMS:])
+def terms_of(text: str) -> list[str]:
+    """FTS5 queries, one for each word of the text, or pair of characters where words have no ends; the last ones."""
+    terms = dict.fromkeys(term for word in _TERM.findall(text.lower()) for term in _cut(word))
+    return [_phrase(term) for term in [*terms][-QUERY_TERMS:]]
 
 
-def _telling(word: str) -> list[str]:
-    """A word, or the pairs of characters in it where words have no ends."""
+def _cut(word: str) -> list[str]:
     unspaced = [pair for run in _RUN.findall(word) for pair in _pairs(run)]
     return unspaced + [rest for rest in _RUN.split(word) if len(rest) >= SHORTEST]
 

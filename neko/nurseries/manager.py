@@ -307,6 +307,12 @@ class LLMSessionManager:
         if self._reception.client is not None:
             self._post(Status(StatusCode.SERVER_ERROR, NOT_KEPT_DETAILS.format(why)))
 
+    def forget(self, since: float, before: float) -> None:
+        """What was said in that time was never said; a model session that was told it makes room at the next turn."""
+        self.history.forget(since, before)
+        if self._hosting.session is not None:
+            self._hosting.session.look()
+
     def config_changed(self) -> None:
         """The configuration says something else, perhaps about this character: a session that runs may be renewed."""
         if self._hosting.session is not None:

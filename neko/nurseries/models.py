@@ -11,7 +11,7 @@ from attrs import define, evolve, field
 from neko.conversation.history import History
 from neko.nurseries.model_session import run_model_session
 from neko.nurseries.ports import Connect
-from neko.nurseries.recap import recap
+from neko.nurseries.recap import recall, recap
 from neko.nurseries.slot import Listener, Plan, Slot
 from neko.nurseries.takeover import catch_up
 from neko.realtime.errors import ProviderError, SessionLost
@@ -37,7 +37,10 @@ class Models:
         Raises `ProviderError`.
         """
         mark = min(but, default=self._history.mark)
-        told = evolve(plan, lines=recap(plan.snapshot, self._history, before=mark), mark=mark)
+        forgets = self._history.forgets
+        recalled = await recall(plan.snapshot, self._history, mark)
+        lines = recap(plan.snapshot, self._history, mark, recalled)
+        told = evolve(plan, lines=lines, mark=mark, forgets=forgets)
         slot: Slot = await self._nursery.start(run_model_session, self._connect, told, self._listener)
         self._own(slot)
         if slot.lost is not None:
@@ -47,11 +50,12 @@ class Models:
     async def adopt(self, slot: Slot, plan: Plan, *, fresh: bool) -> Slot | None:
         """A session that another one prepared is ours now, and used if it is one of this plan and still there.
 
-        A `fresh` context has no use for one that was told what was said before.
+        A `fresh` context has no use for one that was told what was said before, and one that was told what has been
+        forgotten since is of no use to anybody.
         """
         self._own(slot)
         slot.listener, slot.plan = self._listener, evolve(slot.plan, wishes=plan.wishes)
-        if fresh or slot.gone or not slot.plan.same(plan):
+        if fresh or slot.gone or not slot.plan.same(plan) or slot.plan.forgets != self._history.forgets:
             slot.scope.cancel()
             return None
         try:

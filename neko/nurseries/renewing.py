@@ -115,7 +115,7 @@ class Renewing:
 
     def promote(self) -> bool:
         """Offers the prepared session at once, whatever is being said; False when none is there."""
-        if self.pending is None or self.pending.gone:
+        if self.pending is None or self.pending.gone or self._knows_too_much(self.pending):
             return False
         self.offered = Swap(self.pending, Reason.REQUESTED, trio.current_time())
         self._inbox.post(self.offered)
@@ -127,6 +127,8 @@ class Renewing:
         if slot is not None and self._wish is not None and slot.plan.same(self._wish.plan):
             self._wish = None
         self.look()
+        if slot is not None and self._knows_too_much(slot):
+            slot.scope.cancel()
         return None if slot is None or slot.gone else slot
 
     def accepted(self) -> None:
@@ -136,7 +138,7 @@ class Renewing:
 
     def offers(self, slot: Slot) -> bool:
         """It is still to take over."""
-        return self.offered is not None and self.offered.pending is slot
+        return self.offered is not None and self.offered.pending is slot and not self._knows_too_much(slot)
 
     def declined(self, slot: Slot, details: str) -> None:
         """What was offered could not take over, or is not wanted any more."""
@@ -164,21 +166,26 @@ class Renewing:
                 await self._wait(due)
 
     def _due(self) -> Renewal | None:
-        """What comes first; a wish comes at once."""
+        """What comes first; a wish comes at once, as that something be forgotten."""
         running, slot = self._running, self._running.slot
         policy = slot.plan.snapshot.session
         outdated = not self._running.newest().same(slot.plan)
         wear = slot.wearing.wear(quiet_since=running.quiet_since, outdated=outdated, untold=running.untold)
         due = renewal(wear, slot.wearing.limits(policy))
-        if self._wish is None:
+        if self._wish is None and not self._knows_too_much(slot):
             return due
-        return Renewal(Reason.REQUESTED, -inf, -inf, min(self._wish.by, due.by if due else inf))
+        by = self._wish.by if self._wish else inf
+        return Renewal(Reason.REQUESTED, -inf, -inf, min(by, due.by if due else inf))
+
+    def _knows_too_much(self, slot: Slot) -> bool:
+        """The person wants something forgotten that it was told."""
+        return slot.plan.forgets != self._history.forgets
 
     def _next(self) -> Plan:
         return self._wish.plan if self._wish else self._running.newest()
 
     def _usable(self, slot: Slot) -> bool:
-        return not slot.gone and slot.plan.same(self._next())
+        return not slot.gone and slot.plan.same(self._next()) and not self._knows_too_much(slot)
 
     def _fresh(self, slot: Slot, due: Renewal | None) -> bool:
         """Waiting longer does not make it worth less than one that is connected now.

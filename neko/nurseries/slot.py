@@ -55,6 +55,7 @@ class Plan:
     wishes: dict[str, object] = field(factory=dict)  # what the client asked for, above the configuration
     lines: tuple[Line, ...] = field(default=(), repr=False)  # what was said before it
     mark: int = 0  # of the history, when the lines were taken from it
+    forgets: int = 0  # how often something had been forgotten by then
 
     def same(self, other: Plan) -> bool:
         """The same session for the person, whatever it was told."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from neko.config.manager import ConfigManager
+    from neko.memory import Memory
     from neko.nurseries.manager import LLMSessionManager
     from neko.sockets import Socket
     from neko.telemetry.metrics import Metrics
@@ -39,6 +40,10 @@ class House(Protocol):
     @property
     def managers(self) -> Mapping[str, LLMSessionManager]:
         """One per character, by its name."""
+
+    @property
+    def memory(self) -> Memory:
+        """Of all characters, those included that are gone from the configuration."""
 
     @property
     def metrics(self) -> Metrics: ...

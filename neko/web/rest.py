@@ -1,11 +1,10 @@
-"""Health, metrics, and REST for characters: list, read, change, and what was said."""
+"""Health, metrics, and REST for characters: list, read, change."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import attrs
 import orjson
 import trio
 from attrs import frozen
@@ -13,9 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from neko.config.errors import UnknownCharacter
 from neko.protocol.errors import StatusCode
 from neko.web.house import HealthState
+from neko.web.json import Json
+from neko.web.past import PastRest
 from neko.web.refusal import ErrorCode, refuse
 
 if TYPE_CHECKING:
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 
 MAX_BODY = 512 * 1024  # bytes; a prompt as long as the longest text a client may type (100,000), in Chinese UTF-8
 BODY_WITHIN = 10.0  # s; that much over a poor phone line
-
-
-class Json(Response):
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
 
 
 @frozen
@@ -47,7 +40,7 @@ class Rest:
             Route("/metrics", self.metrics),
             Route("/api/characters", self.characters),
             Route(name, self.character, methods=["GET", "PUT"]),
-            Route(f"{name}/history", self.history),
+            *PastRest(self.house).routes(f"{name}/history"),
             Route(f"{name}/overrides", self.drop_overrides, methods=["DELETE"]),
         ]
 
@@ -75,14 +68,6 @@ class Rest:
         name = request.path_params["name"]
         self.house.drop_overrides(name)
         return Json(self.house.config.describe(name))
-
-    async def history(self, request: Request) -> Json:
-        name = request.path_params["name"]
-        manager = self.house.managers.get(name)
-        if manager is None:
-            raise UnknownCharacter(name)
-        told = attrs.filters.include("role", "text", "at")  # who took part in it is nobody's business
-        return Json({"name": name, "history": [attrs.asdict(each, filter=told) for each in manager.history]})
 
 
 async def read_object(request: Request) -> Mapping[str, object]:

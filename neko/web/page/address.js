@@ -2,7 +2,7 @@
 
 const token = new URLSearchParams(location.search).get("token");
 
-function withToken(path) {
+export function withToken(path) {
   const url = new URL(path, location.href);
   if (token) url.searchParams.set("token", token);
   return url;
@@ -14,8 +14,9 @@ export function socketUrl(character) {
   return url;
 }
 
-export async function fetchJson(path) {
-  const response = await fetch(withToken(path));
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  return response.json();
+export async function fetchJson(path, options) {
+  const response = await fetch(withToken(path), options);
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error.details);
+  return answer;
 }

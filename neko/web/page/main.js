@@ -3,17 +3,17 @@
 import { fetchJson } from "./address.js";
 import { Connection } from "./connection.js";
 import { Microphone } from "./microphone.js";
+import { Past } from "./past.js";
 import { Speaker } from "./speaker.js";
 import { Transcript } from "./transcript.js";
 import { closeWords, microphoneWords, statusWords } from "./words.js";
-
-const REMEMBERED = 50; // utterances of earlier conversations that are shown
 
 const element = (id) => document.getElementById(id);
 const [choice, state, talk, write, text, send] = ["character", "state", "talk", "write", "text", "send"].map(element);
 const [face, mood, notice] = ["face", "mood", "notice"].map(element);
 
 const transcript = new Transcript();
+const past = new Past(transcript, tell);
 const microphone = new Microphone();
 const speaker = new Speaker(reportPlayed, (level) => face.style.setProperty("--open", Math.min(1, level * 3)));
 
@@ -144,8 +144,7 @@ async function meet(name) {
   show("Connecting…");
   enable(false);
   connection = new Connection(name, heard);
-  const { history } = await fetchJson(`/api/characters/${encodeURIComponent(name)}/history`);
-  if (choice.value === name) transcript.remember(history.slice(-REMEMBERED));
+  await past.of(name);
 }
 
 talk.addEventListener("click", async () => {

@@ -10,10 +10,10 @@ export class Transcript {
     this.#replies.clear();
   }
 
-  // What was said before, above what has been said since.
-  remember(history) {
-    log.prepend(...history.map(({ role, text }) => line(text, sideOf(role))));
-    scrollDown();
+  // What was said before, above what has been said since; the youngest of it is looked at first.
+  remember(history, youngest) {
+    log.prepend(...linesOf(history));
+    if (youngest) scrollDown();
   }
 
   said(role, text) {
@@ -38,6 +38,17 @@ export class Transcript {
     scrollDown();
     return added;
   }
+}
+
+// Utterances as the server has them, without what nobody said; the moment of each shows when it is pointed at.
+export function linesOf(history) {
+  return history
+    .filter(({ role }) => role !== "system")
+    .map(({ role, text, at }) => {
+      const paragraph = line(text, sideOf(role));
+      paragraph.title = new Date(at * 1000).toLocaleString();
+      return paragraph;
+    });
 }
 
 function sideOf(role) {
