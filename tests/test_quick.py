@@ -48,8 +48,8 @@ async def test_who_gives_up_waiting_is_passed_over_and_who_breaks_off_lets_go(
 
 
 async def test_a_full_channel_holds_its_sender_back(autojump_clock: trio.testing.MockClock) -> None:
-    send, receive = trio.open_memory_channel[int](2)
-    sender, receiver, sent = QuickSender(send), QuickReceiver(receive), []
+    receiver, sent = QuickReceiver[int](2), list[int]()
+    sender = QuickSender(receiver)
 
     async def send_all() -> None:
         async with sender:
@@ -67,9 +67,9 @@ async def test_a_full_channel_holds_its_sender_back(autojump_clock: trio.testing
 
 
 async def test_what_waits_is_not_received_by_who_is_cancelled() -> None:
-    send, receive = trio.open_memory_channel[str](1)
-    receiver = QuickReceiver(receive)
-    send.send_nowait("kept")
+    receiver = QuickReceiver[str](1)
+    sender = QuickSender(receiver)
+    await sender.send("kept")
     with trio.CancelScope() as scope:
         scope.cancel()
         await receiver.receive()
@@ -78,3 +78,27 @@ async def test_what_waits_is_not_received_by_who_is_cancelled() -> None:
     await receiver.aclose()
     with pytest.raises(trio.ClosedResourceError):
         await receiver.receive()
+    with pytest.raises(trio.BrokenResourceError):
+        await sender.send("to nobody")
+
+
+async def test_who_waits_at_a_channel_is_told_that_it_is_closed(autojump_clock: trio.testing.MockClock) -> None:
+    """The sender of a full one by its receiver's end, the receiver of an empty one by its own."""
+    full, empty = QuickReceiver[str](1), QuickReceiver[str](1)
+
+    async def send() -> None:
+        sender = QuickSender(full)
+        await sender.send("fits")
+        with pytest.raises(trio.BrokenResourceError):
+            await sender.send("does not")
+
+    async def receive() -> None:
+        with pytest.raises(trio.ClosedResourceError):
+            await empty.receive()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        nursery.start_soon(receive)
+        await trio.testing.wait_all_tasks_blocked()
+        await full.aclose()
+        await empty.aclose()

@@ -23,9 +23,9 @@ class LeanConnection(WebSocketConnection):
         self, stream: trio.abc.Stream, kind: ConnectionType, *, message_queue_size: int, **options: Any
     ) -> None:
         super().__init__(stream, LeanProtocol(kind), message_queue_size=message_queue_size, **options)
-        sender, receiver = trio.open_memory_channel[str | bytes](message_queue_size)
-        self._send_channel = QuickSender(sender)  # type: ignore[assignment]
-        self._recv_channel = QuickReceiver(receiver)  # type: ignore[assignment]
+        messages = QuickReceiver[str | bytes](message_queue_size)
+        self._recv_channel = messages  # type: ignore[assignment]
+        self._send_channel = QuickSender(messages)  # type: ignore[assignment]
         self._stream_lock = QuickLock()  # type: ignore[assignment]
 
 

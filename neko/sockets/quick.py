@@ -5,6 +5,7 @@ Without a wait they are checkpoints for cancellation only, or none: whoever uses
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Generic, TypeVar
 
 import trio
@@ -31,40 +32,65 @@ class QuickLock:
             self._held = False
 
 
+class QuickReceiver(Generic[T]):
+    """Of `trio.MemoryReceiveChannel` what trio-websocket uses, for one task; what waits in it is its own."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: deque[T] = deque()
+        self._ended = self._closed = False
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def receive(self) -> T:
+        if self._items and not self._closed:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        while self._closed or not self._items:
+            if self._closed:
+                raise trio.ClosedResourceError
+            if self._ended:
+                raise trio.EndOfChannel
+            await self._waiting.park()
+        if len(self._items) == self._size:
+            self._waiting.unpark_all()
+        return self._items.popleft()
+
+    async def take(self, item: T) -> None:
+        """Waits while it is full."""
+        while len(self._items) >= self._size and not self._closed and not self._ended:
+            await self._waiting.park()
+        if self._ended:
+            raise trio.ClosedResourceError
+        if self._closed:
+            raise trio.BrokenResourceError
+        self._items.append(item)
+        if self._waiting:
+            self._waiting.unpark_all()
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self._ended = True
+        self._waiting.unpark_all()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        self._items.clear()
+        self._waiting.unpark_all()
+        await trio.lowlevel.checkpoint()
+
+
 class QuickSender(Generic[T]):
     """Of `trio.MemorySendChannel` what trio-websocket uses."""
 
-    def __init__(self, channel: trio.MemorySendChannel[T]) -> None:
-        self._channel = channel
-
-    async def send(self, message: T) -> None:
-        try:
-            self._channel.send_nowait(message)
-        except trio.WouldBlock:
-            await self._channel.send(message)
+    def __init__(self, receiver: QuickReceiver[T]) -> None:
+        self._receiver = receiver
+        self.send = receiver.take
 
     async def aclose(self) -> None:
-        await self._channel.aclose()
+        self._receiver.end()
+        await trio.lowlevel.checkpoint()
 
     async def __aenter__(self) -> QuickSender[T]:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._channel.close()
-
-
-class QuickReceiver(Generic[T]):
-    """Of `trio.MemoryReceiveChannel` what trio-websocket uses."""
-
-    def __init__(self, channel: trio.MemoryReceiveChannel[T]) -> None:
-        self._channel = channel
-
-    async def receive(self) -> T:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            return self._channel.receive_nowait()
-        except trio.WouldBlock:
-            return await self._channel.receive()
-
-    async def aclose(self) -> None:
-        await self._channel.aclose()
+        self._receiver.end()
