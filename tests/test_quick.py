@@ -102,3 +102,51 @@ async def test_who_waits_at_a_channel_is_told_that_it_is_closed(autojump_clock: 
         await trio.testing.wait_all_tasks_blocked()
         await full.aclose()
         await empty.aclose()
+
+
+async def test_what_is_taken_where_it_comes_wakes_nobody(autojump_clock: trio.testing.MockClock) -> None:
+    """Only while somebody waits and nothing else does: nothing overtakes."""
+    receiver, shown = QuickReceiver[int](4), list[int]()
+    sender = QuickSender(receiver)
+
+    def even(number: int) -> bool:
+        shown.append(number)
+        return number % 2 == 0
+
+    await sender.send(0)
+    assert await receiver.receive(even) == 0
+    async with trio.open_nursery() as nursery:
+        got = list[int]()
+
+        async def receive() -> None:
+            got.append(await receiver.receive(even))
+
+        nursery.start_soon(receive)
+        await trio.testing.wait_all_tasks_blocked()
+        for number in (2, 4, 5, 6):
+            await sender.send(number)
+    assert (got, shown) == ([5], [2, 4, 5])
+    assert await receiver.receive(even) == 6
+
+
+async def test_who_is_cancelled_is_not_asked_any_more() -> None:
+    """What it would have left would be asked about again."""
+    receiver, shown = QuickReceiver[str](1), list[str]()
+    sender = QuickSender(receiver)
+
+    def no(item: str) -> bool:
+        shown.append(item)
+        return False
+
+    async def receive() -> None:
+        with waiting:
+            await receiver.receive(no)
+
+    waiting = trio.CancelScope()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(receive)
+        await trio.testing.wait_all_tasks_blocked()
+        waiting.cancel()
+        await sender.send("late")
+    assert shown == []
+    assert await receiver.receive(no) == "late"

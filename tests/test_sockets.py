@@ -76,6 +76,35 @@ async def test_header_and_sound_arrive_together_and_in_order(library: WebSocketL
 
 
 @both
+async def test_what_is_taken_where_it_comes_and_what_is_received_are_all_that_came(library: WebSocketLibrary) -> None:
+    """A library may ask where a message arrives, or not: order and number are the same."""
+    got: list[str | bytes] = []
+    asked_in = set[str]()
+
+    def sound(message: str | bytes) -> bool:
+        asked_in.add(trio.lowlevel.current_task().name)
+        if isinstance(message, bytes):
+            got.append(message)
+        return isinstance(message, bytes)
+
+    async def serve(socket: Socket) -> None:
+        while "end" not in got:
+            got.append(await socket.receive(sound))
+            await trio.lowlevel.checkpoint()
+
+    sent = [f"text {number}" if number % 7 == 3 else bytes([number]) for number in range(200)] + ["end"]
+    async with served(library, serve) as url, client_of(url) as client:
+        for number, message in enumerate(sent):
+            await client.send_message(message)
+            if number % 3 == 0:
+                await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(ConnectionClosed):
+            await client.get_message()
+    assert got == sent
+    assert len(asked_in) == (1 if library is WebSocketLibrary.TRIO_WEBSOCKET else 0)
+
+
+@both
 async def test_a_megabyte_to_a_client_that_reads_slowly(library: WebSocketLibrary) -> None:
     """More than the system's buffers hold: the sender waits."""
     sound = bytes(range(256)) * 4_096

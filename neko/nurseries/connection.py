@@ -64,9 +64,14 @@ async def serve_connection(websocket: Socket, manager: LLMSessionManager, framin
 
 async def _read(websocket: Socket, client: Subscription, manager: LLMSessionManager) -> bool:
     """Frames to messages until the socket closes; True when the client closed it cleanly."""
+
+    def heard(frame: str | bytes) -> bool:
+        """The microphone's frames, fifty a second."""
+        return manager.owns(client) and _hear(frame, client, manager)
+
     while True:
         try:
-            frame = await websocket.receive()
+            frame = await websocket.receive(heard)
         except SocketClosed as closed:
             return closed.code in {NORMAL, GOING_AWAY}
         if not manager.owns(client):
@@ -81,6 +86,20 @@ async def _read(websocket: Socket, client: Subscription, manager: LLMSessionMana
         await _dispatch(message, websocket, client, manager)
 
 
+def _hear(frame: str | bytes, client: Subscription, manager: LLMSessionManager) -> bool:
+    """The person's sound, if that is what the frame is, and nothing else."""
+    try:
+        message = client.guest.codec.read(frame)
+    except WireError:
+        return False
+    if not isinstance(message, Microphone) or message.language is not None:
+        return False
+    client.guest.received += 1
+    manager.admit(client)
+    manager.hear(message)
+    return True
+
+
 async def _dispatch(
     message: ClientMessage, websocket: Socket, client: Subscription, manager: LLMSessionManager
 ) -> None:
@@ -89,9 +108,6 @@ async def _dispatch(
         return
     client.guest.received += 1
     manager.admit(client)
-    if isinstance(message, Microphone) and message.language is None:
-        manager.hear(message)  # fifty times a second
-        return
     if message.language and not isinstance(message, SwapSession):
         await _take_language(message.language, message, manager)
     match message:

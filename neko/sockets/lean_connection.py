@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import trio
-from trio_websocket import WebSocketConnection, WebSocketRequest
+from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest
 from wsproto import ConnectionType
 
 from neko.sockets.lean_protocol import LeanProtocol
 from neko.sockets.quick import QuickLock, QuickReceiver, QuickSender
+from neko.sockets.socket import Taken, nobody_takes
 
 
 class LeanConnection(WebSocketConnection):
@@ -23,10 +24,17 @@ class LeanConnection(WebSocketConnection):
         self, stream: trio.abc.Stream, kind: ConnectionType, *, message_queue_size: int, **options: Any
     ) -> None:
         super().__init__(stream, LeanProtocol(kind), message_queue_size=message_queue_size, **options)
-        messages = QuickReceiver[str | bytes](message_queue_size)
-        self._recv_channel = messages  # type: ignore[assignment]
-        self._send_channel = QuickSender(messages)  # type: ignore[assignment]
+        self._messages = QuickReceiver[str | bytes](message_queue_size)
+        self._recv_channel = self._messages  # type: ignore[assignment]
+        self._send_channel = QuickSender(self._messages)  # type: ignore[assignment]
         self._stream_lock = QuickLock()  # type: ignore[assignment]
+
+    async def get_message(self, taken: Taken = nobody_takes) -> str | bytes:
+        """As `Socket.receive`, but raises `ConnectionClosed`."""
+        try:
+            return await self._messages.receive(taken)
+        except (trio.ClosedResourceError, trio.EndOfChannel):
+            raise ConnectionClosed(self._close_reason) from None
 
 
 async def lean_client(nursery: trio.Nursery, stream: trio.abc.Stream, **options: Any) -> LeanConnection:

@@ -6,9 +6,12 @@ Without a wait they are checkpoints for cancellation only, or none: whoever uses
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import trio
+
+from neko.sockets.socket import nobody_takes
 
 T = TypeVar("T")
 
@@ -39,9 +42,11 @@ class QuickReceiver(Generic[T]):
         self._size = size
         self._items: deque[T] = deque()
         self._ended = self._closed = False
+        self._taken: Callable[[T], bool] = nobody_takes
         self._waiting = trio.lowlevel.ParkingLot()
 
-    async def receive(self) -> T:
+    async def receive(self, taken: Callable[[T], bool] = nobody_takes) -> T:
+        """The next one. What comes while this waits is shown to `taken` first, by the sender."""
         if self._items and not self._closed:
             await trio.lowlevel.checkpoint_if_cancelled()
         while self._closed or not self._items:
@@ -49,6 +54,7 @@ class QuickReceiver(Generic[T]):
                 raise trio.ClosedResourceError
             if self._ended:
                 raise trio.EndOfChannel
+            self._taken = taken
             await self._waiting.park()
         if len(self._items) == self._size:
             self._waiting.unpark_all()
@@ -62,8 +68,10 @@ class QuickReceiver(Generic[T]):
             raise trio.ClosedResourceError
         if self._closed:
             raise trio.BrokenResourceError
-        self._items.append(item)
-        if self._waiting:
+        # Who is cancelled does not wait any more: what was shown to `taken` and left is received.
+        waits = self._waiting and not self._items
+        if not waits or not self._taken(item):
+            self._items.append(item)
             self._waiting.unpark_all()
 
     def end(self) -> None:

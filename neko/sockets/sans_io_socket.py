@@ -20,7 +20,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from neko.sockets.socket import Rejected, SocketClosed
+from neko.sockets.socket import Rejected, SocketClosed, Taken, nobody_takes
 
 BUFFER = 64 * 1024  # bytes; a burst of frames in one wake-up
 QUEUE = 64  # messages that wait for whoever receives, while somebody else reads on for a pong; 2.5 s of deltas
@@ -60,7 +60,7 @@ class SansIoSocket:
         if self._over or self._broken:
             raise self._closed()
 
-    async def receive(self) -> str | bytes:
+    async def receive(self, taken: Taken = nobody_takes) -> str | bytes:  # noqa: ARG002  # whoever receives reads
         if self._messages:
             await trio.lowlevel.checkpoint_if_cancelled()
         while not self._messages:

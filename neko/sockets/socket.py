@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+Taken = Callable[[str | bytes], bool]
+"""Does with a message all that is to be done, or nothing and answers False."""
+
+
+def nobody_takes(_: object) -> bool:
+    return False
 
 
 class SocketClosed(Exception):
@@ -39,8 +46,12 @@ class Socket(Protocol):
         """
         ...
 
-    async def receive(self) -> str | bytes:
-        """The next message. Raises `SocketClosed` after the last one."""
+    async def receive(self, taken: Taken = nobody_takes) -> str | bytes:
+        """The next message. Raises `SocketClosed` after the last one.
+
+        While this waits, `taken` may be asked whether it takes a message, by the task in which it arrives: that saves a
+        turn of the event loop. Whoever receives must be ready to do with any message what `taken` does.
+        """
         ...
 
     async def ping(self) -> None:

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from neko.sockets.lean import LeanStream
-from neko.sockets.socket import SocketClosed
+from neko.sockets.lean_connection import LeanConnection
+from neko.sockets.socket import SocketClosed, Taken, nobody_takes
 
 ABNORMAL = 1006  # RFC 6455, section 7.1.5: nobody said goodbye
 
@@ -28,8 +29,10 @@ class TrioSocket:
         except ConnectionClosed as closed:
             raise closed_as(closed) from None
 
-    async def receive(self) -> str | bytes:
+    async def receive(self, taken: Taken = nobody_takes) -> str | bytes:
         try:
+            if isinstance(self._connection, LeanConnection):
+                return await self._connection.get_message(taken)
             message: str | bytes = await self._connection.get_message()
         except ConnectionClosed as closed:
             raise closed_as(closed) from None
