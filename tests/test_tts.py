@@ -190,7 +190,7 @@ def test_an_engine_can_be_plugged_in(monkeypatch: pytest.MonkeyPatch) -> None:
     plugged_in = EntryPoints([EntryPoint("blip", "neko.tts.tone:open_voice", "neko.tts")])
     monkeypatch.setattr(worker, "entry_points", plugged_in.select)
     assert get_tts_worker("blip").open_voice("default") == ToneVoice()
-    with pytest.raises(UnknownWorker, match="embedded, tone, blip"):
+    with pytest.raises(UnknownWorker, match=f"{', '.join(worker.BUILT_IN)}, blip"):
         get_tts_worker("robot")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -13,7 +12,8 @@ from attrs import evolve, field, frozen
 
 from neko.app.dialects import Reached, reach
 from neko.app.embedded import Embedded
-from neko.app.voices import EMBEDDED_VOICE, NATIVE
+from neko.app.voices import NATIVE
+from neko.app.voicing import Voicing
 from neko.app.warm import Warm
 from neko.audio.noise import can_suppress
 from neko.config.errors import ConfigError
@@ -36,8 +36,6 @@ from neko.realtime.omni_realtime import open_realtime
 from neko.realtime.session import Line, ModelSession
 from neko.telemetry import get_logger
 from neko.tts.errors import VoiceError
-from neko.tts.thread import speak
-from neko.tts.worker import get_tts_worker
 
 NO_SUPPRESSION = (
     "noise_suppression needs webrtc-noise-gain, which is not installed: "
@@ -48,7 +46,6 @@ log = get_logger("connect")
 LOCAL_MODEL = "local"
 # It runs for ever. A laptop that is busy is slow, not dead, and its engines have deadlines of their own.
 EMBEDDED_FACTS: dict[str, Any] = {"max_session_s": None, "sees": False, "watched": False}
-WORDS_ONLY = {ProviderKind.LOCAL, ProviderKind.CHAT}  # text providers without a sound of their own
 
 
 @frozen
@@ -56,7 +53,7 @@ class Adapters:
     """Every way to reach a model or a voice that this house has."""
 
     embedded: Embedded
-    voices: trio.CapacityLimiter
+    voicing: Voicing
     local_url: str  # the embedded provider's own WebSocket
     token: str | None  # that our own door asks for
     websockets: WebSocketLibrary
@@ -85,21 +82,10 @@ class Adapters:
 
         Raises:
             VoiceUnavailable: no such voice.
+            KeyRejected: its key is not there.
         """
         with _as_provider_error():
-            name = self._worker(snapshot, mode)
-            voice = get_tts_worker(name).open_voice(snapshot.character.voice) if name else None
-        return Voice(voice.rate, partial(speak, voice, limiter=self.voices)) if voice else None
-
-    def _worker(self, snapshot: Snapshot, mode: InputMode) -> str | None:
-        if snapshot.character.tts != NATIVE:
-            return snapshot.character.tts
-        if mode is InputMode.AUDIO or snapshot.text_provider.kind not in WORDS_ONLY:
-            return None
-        warm = self.embedded.state
-        if isinstance(warm, Warm):
-            return warm.voice.name
-        return EMBEDDED_VOICE if importlib.util.find_spec("hibari") else None
+            return self.voicing.voice(snapshot, mode)
 
     @asynccontextmanager
     async def _local(self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:

@@ -16,6 +16,7 @@ from neko.app.embedded import Broken, Embedded
 from neko.app.engines import Progress
 from neko.app.residents import Residents
 from neko.app.voices import require_voice, require_voices, require_voices_of
+from neko.app.voicing import Voicing, dialling
 from neko.app.warm import Warm
 from neko.app.watching import Source, watch_configuration
 from neko.config.manager import REQUEST, ConfigManager
@@ -25,10 +26,12 @@ from neko.memory import Memory, open_memory
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 from neko.realtime.errors import NotReady
+from neko.realtime.trust import for_http
 from neko.sockets import Socket
 from neko.telemetry import get_logger
 from neko.telemetry.metrics import Metrics
 from neko.tools import Toolbox
+from neko.tts.lines import Lines, open_lines
 from neko.web.house import Health, HealthState
 from neko.web.listener import open_listeners, serve_web
 
@@ -42,7 +45,15 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # listened 
 class House:
     """A running server; made by `open_house`."""
 
-    def __init__(self, config: ConfigManager, url: str, memory: Memory, metrics: Metrics, agents: AgentsHere) -> None:
+    def __init__(
+        self,
+        config: ConfigManager,
+        url: str,
+        memory: Memory,
+        metrics: Metrics,
+        agents: AgentsHere,
+        lines: Lines,
+    ) -> None:
         self.config = config
         self.memory = memory
         memory.on_trouble = self._not_kept
@@ -54,7 +65,7 @@ class House:
         self.embedded = Embedded(config, voices)
         adapters = Adapters(
             embedded=self.embedded,
-            voices=voices,
+            voicing=Voicing(self.embedded, voices, lines, os.environ),
             local_url=f"{url.replace('http', 'ws', 1)}/v1/realtime",
             token=os.environ.get(server.auth_token_env) or None,
             environ=os.environ,
@@ -222,7 +233,9 @@ async def open_house(
         await stack.enter_async_context(_closing(listeners))
         here = stack.enter_context(open_agents(config.configuration.agents if agents else None, metrics))
         memory = await stack.enter_async_context(open_memory(config.store.folder, metrics))
-        house = House(config, url, memory, metrics, here)
+        dial = dialling(config.configuration.server.websockets)
+        lines = await stack.enter_async_context(open_lines(dial, await for_http("https:")))
+        house = House(config, url, memory, metrics, here, lines)
         await stack.enter_async_context(_open(house, listeners, on_progress, source))
         yield house
 

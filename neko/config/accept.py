@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from attrs import Attribute, frozen
@@ -33,6 +34,20 @@ def matching(words: str, pattern: str, *, secret: bool = False) -> Accept:
     return Accept(words, lambda value: re.fullmatch(pattern, value) is not None, secret)
 
 
+def _is_json(value: Any) -> bool:
+    match value:
+        case dict():
+            return all(map(_is_json, value.values()))
+        case list():
+            return all(map(_is_json, value))
+        case float():
+            return isfinite(value)
+        case int():
+            return value.bit_length() < 64  # what readers of JSON agree on
+        case _:
+            return isinstance(value, str)
+
+
 PORT = Accept("a whole number from 0 to 65535 (0 = any free port)", lambda port: 0 <= port <= 65_535)
 SECONDS = Accept("a number of seconds, 0 or more", lambda seconds: 0 <= seconds <= LONGEST_S)
 SOME_SECONDS = Accept("a number of seconds above 0", lambda seconds: 0 < seconds <= LONGEST_S)
@@ -57,5 +72,6 @@ VARIABLES = Accept(
     lambda names: all(re.fullmatch(_VARIABLE, name) for name in names),
     secret=True,
 )
+OPTIONS = Accept("a table of what JSON can hold: strings, numbers, booleans, lists and tables", _is_json)
 # People paste the key itself here, so what was found is never repeated.
 VARIABLE = matching('the name of an environment variable, such as "OPENAI_API_KEY"', rf"({_VARIABLE})?", secret=True)

@@ -11,12 +11,24 @@ import attrs
 
 from neko.config.errors import ConfigError, shown, suggestion
 from neko.config.explain import Path, dotted
-from neko.config.model import Agents, Character, Configuration, Generation, Provider, ProviderKind, ToolKind, ToolSource
+from neko.config.model import (
+    Agents,
+    Character,
+    Configuration,
+    Generation,
+    Provider,
+    ProviderKind,
+    ToolKind,
+    ToolSource,
+    VoiceSettings,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 EMBEDDED = "local"  # the provider that is always there, and a model name at /v1/realtime
+NATIVE = "native"  # the provider's own speech, as a character's `tts`
+VOICE_SCHEMES = ("https", "http", "wss", "ws")  # which of them an engine speaks, only the engine knows
 LONGEST_NAME = 100  # a name travels in URLs and file rows
 ANY_PORT = (":*", ":0", "://*")  # how ZeroMQ is asked to choose
 CHATTING = (ProviderKind.LOCAL, ProviderKind.CHAT)  # their models are asked over chat completions
@@ -32,6 +44,8 @@ def check(configuration: Configuration, where: str) -> None:
         _check_provider(name, provider, where)
     for name, tool in configuration.tools.items():
         _check_tool(name, tool, where)
+    for name, voice in configuration.voices.items():
+        _check_voice(name, voice, configuration.voices, where)
     for name, character in configuration.characters.items():
         _check_name(name, where)
         check_character(name, character, configuration, where)
@@ -157,7 +171,20 @@ def _check_tool(name: str, tool: ToolSource, where: str) -> None:
 _NOT_FOR = {ToolKind.ENTRY_POINT: ("command", "args", "env", "url", "api_key_env"), ToolKind.MCP: ("entry_point",)}
 
 
-def _check_url(key: str, reached: Provider | ToolSource, schemes: tuple[str, str], where: str) -> None:
+def _check_voice(name: str, voice: VoiceSettings, voices: Mapping[str, VoiceSettings], where: str) -> None:
+    key = dotted(("voices", name))
+    if name == NATIVE:
+        raise ConfigError(where, f'{key}: "native" is the provider\'s own speech; accepted: any other name')
+    _check_url(key, voice, VOICE_SCHEMES, where)
+    seen = [name]
+    while (following := voices[seen[-1]].fallback) in voices:
+        if following in seen:
+            problem = f"{dotted(('voices', seen[-1], 'fallback'))} is {shown(following)}, whose own fallback leads back"
+            raise ConfigError(where, f"{problem}; accepted: another voice or engine")
+        seen.append(following)
+
+
+def _check_url(key: str, reached: Provider | ToolSource | VoiceSettings, schemes: tuple[str, ...], where: str) -> None:
     if not reached.url or _is_url(reached.url, schemes):
         return
     # Only the beginning is repeated: some vendors put keys into their URLs.
@@ -166,7 +193,7 @@ def _check_url(key: str, reached: Provider | ToolSource, schemes: tuple[str, str
     raise ConfigError(where, f"{key}.url begins with {scheme}; accepted for kind {reached.kind}: {accepted}")
 
 
-def _is_url(text: str, schemes: tuple[str, str]) -> bool:
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(text)
         return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -177,6 +178,27 @@ def _secret(name: str, environ: Mapping[str, str], what: str) -> str | None:
     return secret
 
 
+@frozen(kw_only=True)
+class VoiceSettings:
+    """`[voices.NAME]`: a voice engine with what it needs to be used. "" means: what the engine knows.
+
+    `kind` is the engine's name, `voice` the one for characters that name none, `options` are further fields of what the
+    vendor is asked. `fallback`, another voice or engine, speaks when it fails; "" is what this machine can speak.
+    """
+
+    kind: str = field(validator=accept.TEXT)
+    url: str = ""
+    model: str = ""
+    voice: str = ""
+    api_key_env: str = field(default="", validator=accept.VARIABLE)
+    fallback: str = ""
+    options: Mapping[str, Any] = field(factory=dict, validator=accept.OPTIONS)
+
+    def api_key(self, environ: Mapping[str, str]) -> str | None:
+        """As `Provider.api_key`."""
+        return _secret(self.api_key_env, environ, "the voice's API key")
+
+
 @frozen
 class Example:
     """A line of the person and how the character answers it, shown to the model before the conversation."""
@@ -220,4 +242,5 @@ class Configuration:
     translation: Translation = Translation()
     providers: Mapping[str, Provider] = field(factory=lambda: {"local": Provider(kind=ProviderKind.LOCAL)})
     tools: Mapping[str, ToolSource] = field(factory=dict)
+    voices: Mapping[str, VoiceSettings] = field(factory=dict)
     characters: Mapping[str, Character]

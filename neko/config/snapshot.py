@@ -10,7 +10,7 @@ from attrs import field, frozen
 from neko.config.errors import UnknownCharacter
 
 if TYPE_CHECKING:
-    from neko.config.model import Character, Configuration, Provider, SessionPolicy, ToolSource
+    from neko.config.model import Character, Configuration, Provider, SessionPolicy, ToolSource, VoiceSettings
 
 
 @frozen
@@ -39,6 +39,8 @@ class Snapshot:
     """What the character may use, as configured."""
     tools: tuple[Tool, ...] = ()
     """That, as the sources describe it; the configuration alone does not know."""
+    voices: Mapping[str, VoiceSettings] = field(factory=dict)
+    """The configured voices that may speak for the character, in the order in which they stand in for each other."""
 
 
 def take_snapshot(configuration: Configuration, name: str) -> Snapshot:
@@ -56,4 +58,13 @@ def take_snapshot(configuration: Configuration, name: str) -> Snapshot:
         session=character.session,
         vision=configuration.providers[character.vision] if character.vision else None,
         tool_sources={each: configuration.tools[each] for each in character.tools},
+        voices=_voices(configuration.voices, character.tts),
     )
+
+
+def _voices(configured: Mapping[str, VoiceSettings], name: str) -> dict[str, VoiceSettings]:
+    voices: dict[str, VoiceSettings] = {}
+    while name in configured and name not in voices:
+        voices[name] = configured[name]
+        name = configured[name].fallback
+    return voices

@@ -39,6 +39,7 @@ from neko.protocol.server import (
 from neko.realtime.session import ModelSession
 from neko.sockets import Socket
 from neko.telemetry.metrics import Census
+from neko.tts.signals import Response
 
 SERVICE_RESTART, UNKNOWN_CHARACTER = 1012, 4004
 FULL_DETAILS = "Too much waits to be told already; this was not taken, send it again in a moment."
@@ -115,7 +116,7 @@ class LLMSessionManager:
         return turn.tts_requests if turn else None
 
     @property
-    def tts_response_queue(self) -> trio.MemoryReceiveChannel[bytes] | None:
+    def tts_response_queue(self) -> trio.MemoryReceiveChannel[Response] | None:
         """The sound between that voice and the client."""
         turn = self._turn
         return turn.tts_responses if turn else None

@@ -16,12 +16,13 @@ from neko.protocol.client import InputMode
 from neko.realtime.session import Line, ModelSession
 from neko.telemetry.metrics import Metrics
 from neko.tools.tool import NoTools, Tools
+from neko.tts.signals import Response
 
 Connect = Callable[[Snapshot, InputMode, Sequence[Line]], AbstractAsyncContextManager[ModelSession]]
 """A connected model session that was told these lines and is ready to answer at once; raises `ProviderError`."""
 
-Speak = Callable[["trio.MemoryReceiveChannel[str]", "trio.MemorySendChannel[bytes]"], Awaitable[None]]
-"""Speaks phrases until their channel ends, as PCM16 mono at `Voice.hz`; closes both channels."""
+Speak = Callable[["trio.MemoryReceiveChannel[str]", "trio.MemorySendChannel[Response]"], Awaitable[None]]
+"""Speaks phrases until their channel ends, as PCM16 mono at `Voice.hz`, each after its `Began`; closes both."""
 
 
 @frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 import trio
 from attrs import define, field
@@ -19,6 +20,7 @@ from neko.protocol.errors import StatusCode
 from neko.protocol.server import AudioChunk, Status
 from neko.realtime.errors import only_error
 from neko.telemetry import get_logger
+from neko.tts.signals import Began, Ended, Failed, Ready, Response
 
 log = get_logger("speech")
 
@@ -56,6 +58,14 @@ class Sound:
         if rest:
             await self._outbox.send(self._counted(fade_out(rest, SPEECH_HZ) if broken_off else rest))
 
+    def begins(self, phrase: str) -> None:
+        """The sound that comes now is this phrase's."""
+        self._playout.told(f"{phrase} ")
+
+    def complain(self, problem: str) -> None:
+        """Tells the client what is wrong with the voice."""
+        self._outbox.post(Status(StatusCode.TTS_CONNECTION_FAILED, problem))
+
     def cut(self, waiting: Sequence[AudioChunk]) -> None:
         """Ends the speech now: of what would have been heard next, `waiting` to be sent or held back, a faded piece."""
         taken_back = b"".join(chunk.pcm for chunk in waiting)
@@ -84,47 +94,51 @@ class Sound:
 async def speak_phrases(
     voice: Voice,
     phrases: trio.MemoryReceiveChannel[str],
-    queue: tuple[trio.MemorySendChannel[bytes], trio.MemoryReceiveChannel[bytes]],
+    queue: tuple[trio.MemorySendChannel[Response], trio.MemoryReceiveChannel[Response]],
     sound: Sound,
-    playout: Playout,
-    outbox: Outbox,
 ) -> None:
     """Speaks phrases as they come, until their channel ends and the last of them has been sent.
 
-    A cancel ends the voice's thread at its next breath, and this with it. A voice that fails is told to the client, and
-    the rest of the reply is silent.
+    A cancel ends the voice's threads at their next breath, and this with it. A voice that fails is told to the client;
+    after a bug in one the rest of the reply is silent.
     """
     requests_in, requests = trio.open_memory_channel[str](0)
     responses, responses_out = queue
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_speak, voice, requests, responses, outbox)
-        nursery.start_soon(_hand_over, phrases, requests_in, playout)
-        async for pcm in responses_out:
-            await sound.play(pcm, voice.hz)
+        nursery.start_soon(_speak, voice, requests, responses, sound)
+        nursery.start_soon(_hand_over, phrases, requests_in)
+        async for response in responses_out:
+            match response:
+                case bytes():
+                    await sound.play(response, voice.hz)
+                case Began(text=text):
+                    sound.begins(text)
+                case Failed(news=True):
+                    sound.complain(str(response))
+                case Failed() | Ready() | Ended():
+                    pass
+                case _:
+                    assert_never(response)
 
 
 async def _speak(
     voice: Voice,
     requests: trio.MemoryReceiveChannel[str],
-    responses: trio.MemorySendChannel[bytes],
-    outbox: Outbox,
+    responses: trio.MemorySendChannel[Response],
+    sound: Sound,
 ) -> None:
     async with requests, responses:
         try:
             await voice.speak(requests, responses)
         except* Exception as errors:  # anything that somebody's voice may raise: words can still be read
             log.exception("voice.failed")
-            outbox.post(Status(StatusCode.TTS_CONNECTION_FAILED, f"the voice failed: {only_error(errors)}"))
+            sound.complain(f"the voice failed: {only_error(errors)}")
 
 
-async def _hand_over(
-    phrases: trio.MemoryReceiveChannel[str], requests: trio.MemorySendChannel[str], playout: Playout
-) -> None:
-    """One phrase at a time, so that what is heard can be told from what waits: a phrase taken is a phrase begun."""
+async def _hand_over(phrases: trio.MemoryReceiveChannel[str], requests: trio.MemorySendChannel[str]) -> None:
     with requests:
         async for phrase in phrases:
             try:
                 await requests.send(phrase)
             except trio.BrokenResourceError:
                 continue  # the voice has failed; whoever sends phrases need not know
-            playout.told(f"{phrase} ")

@@ -21,6 +21,7 @@ from neko.nurseries.slot import Slot
 from neko.nurseries.speech import SOUND_AHEAD, Sound, speak_phrases
 from neko.protocol.server import Emotion, ReplyText, ServerMessage, TurnEnd
 from neko.realtime.session import AudioDelta, Interrupt, ReplyStatus, TextDelta
+from neko.tts.signals import Response
 
 FEED = 15_000  # pieces of a reply that wait: 10 minutes of 40 ms, 29 MB; then a barge-in would have to wait as well
 PHRASES = 64  # of a reply that wait to be spoken: minutes of speech; then its text waits too
@@ -52,7 +53,7 @@ class Turn:
     said: int | None = field(default=None, init=False)  # its number in the history, once it is all told
     news: tuple[Callback, ...] = field(default=(), init=False)  # what agents have brought and it tells
     tts_requests: trio.MemoryReceiveChannel[str] | None = field(default=None, init=False)
-    tts_responses: trio.MemoryReceiveChannel[bytes] | None = field(default=None, init=False)
+    tts_responses: trio.MemoryReceiveChannel[Response] | None = field(default=None, init=False)
 
     def claim_end(self) -> bool:
         """True for exactly one caller: the one that tells the client that the turn is over."""
@@ -152,9 +153,9 @@ class Telling:
         phrases_in, phrases = trio.open_memory_channel[str](PHRASES)
         async with trio.open_nursery() as nursery:
             if self.voice is not None:
-                queue = trio.open_memory_channel[bytes](SOUND_AHEAD)
+                queue = trio.open_memory_channel[Response](SOUND_AHEAD)
                 self.turn.tts_requests, self.turn.tts_responses = phrases, queue[1]
-                nursery.start_soon(speak_phrases, self.voice, phrases, queue, sound, self.turn.playout, self.outbox)
+                nursery.start_soon(speak_phrases, self.voice, phrases, queue, sound)
             with phrases_in:
                 async for piece in self._feed[1]:
                     await self._send(self._messages(piece))

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpcore  # noqa: F401  # httpx imports it with the first client, for which everybody would wait 80 ms
 import httpx
 import orjson
-import trio
 from attrs import evolve, field, frozen
 
 from neko.realtime.codes import CODES
 from neko.realtime.errors import ProtocolBroken, ProviderError, Unreachable, refused
 from neko.realtime.refusals import SAID, refusal
 from neko.realtime.trust import for_http
+from neko.sockets.hanging_up import hang_up
 
 # No limit for the answer: the caller's deadline decides. A connection on which nothing comes for a minute is dead.
 _TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
-_HANG_UP_WITHIN = 1.0  # seconds; closing a loopback or TLS connection takes a few milliseconds
 _DATA = "data:"
 _DONE = "[DONE]"
 
@@ -92,20 +91,12 @@ async def open_chat(endpoint: ChatEndpoint) -> AsyncIterator[ChatModel]:
 
 @asynccontextmanager
 async def _lines(response: httpx.Response) -> AsyncIterator[AsyncIterator[str]]:
-    """The response line by line; leaving hangs up.
-
-    httpx reads through five async generators, one in the other. Left in the middle they would wait for the garbage
-    collector, so they are run to their end, which comes at once when the connection is closed.
-    """
+    """The response line by line; leaving hangs up."""
     lines = response.aiter_lines()
     try:
         yield lines
     finally:
-        with trio.move_on_after(_HANG_UP_WITHIN, shield=True):
-            await response.aclose()
-            with suppress(httpx.RequestError, httpx.StreamError):
-                async for _ in lines:
-                    pass
+        await hang_up(response, lines)
 
 
 async def _pieces(lines: AsyncIterator[str]) -> AsyncGenerator[str]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from neko.tts.errors import UnknownVoice, VoiceMissing
+from neko.tts.setup import PLAIN, Setup
 from neko.tts.speakable import speakable
 from neko.tts.voice import blocks
 
@@ -39,7 +40,7 @@ class HibariVoice:
             yield from blocks(_pcm16(_without_waits(sentence)), self.rate)
 
 
-def open_voice(voice_id: str) -> HibariVoice:
+def open_voice(voice_id: str, _setup: Setup = PLAIN) -> HibariVoice:
     """One of `SPEEDS`; `UnknownVoice` lists them."""
     if voice_id not in SPEEDS:
         raise UnknownVoice(voice_id, tuple(SPEEDS))

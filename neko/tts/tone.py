@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import frozen
 
+from neko.tts.setup import PLAIN, Setup
 from neko.tts.speakable import speakable
 
 TONE_HZ = 24_000
@@ -37,6 +38,6 @@ class ToneVoice:
         return np.append((tone * 32767).astype("<i2"), np.zeros(self.rate * REST_MS // 1000, "<i2")).tobytes()
 
 
-def open_voice(voice_id: str) -> ToneVoice:
+def open_voice(voice_id: str, _setup: Setup = PLAIN) -> ToneVoice:
     """Any id is a voice; each sounds different."""
     return ToneVoice(voice_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
+
+from neko.tts.setup import PLAIN, Setup
 
 BLOCKS_PER_S = 10  # a cancelled speech may make at most one block, 100 ms, too much
 
@@ -20,13 +22,19 @@ class Voice(Protocol):
         """The sound of a text: PCM16 little-endian mono, in blocks of at most 100 ms.
 
         Blocks its thread; several threads may speak with one voice. A text without anything to speak yields nothing.
-        Closing the iterator ends the work. Raises `VoiceMissing` when the engine is not installed.
+        Closing the iterator ends the work. Raises `VoiceMissing` when the engine is not installed, `VoiceFailed` when
+        it does not speak or breaks off.
         """
         ...
 
 
-OpenVoice = Callable[[str], Voice]
-"""The voice of that id; raises `UnknownVoice`. Loads nothing, so the event loop may call it."""
+class OpenVoice(Protocol):
+    def __call__(self, voice_id: str, setup: Setup = PLAIN, /) -> Voice:
+        """The voice of that id; loads nothing and reaches nobody, so the event loop may call it.
+
+        Raises `UnknownVoice`, and `SettingMissing` for what `[voices.NAME]` has to say.
+        """
+        ...
 
 
 def blocks(pcm: bytes, rate: int) -> Iterator[bytes]:
@@ -34,6 +42,16 @@ def blocks(pcm: bytes, rate: int) -> Iterator[bytes]:
     size = rate // BLOCKS_PER_S * 2
     for start in range(0, len(pcm), size):
         yield pcm[start : start + size]
+
+
+def whole_samples(pieces: Iterable[bytes], rate: int) -> Iterator[bytes]:
+    """PCM16 mono as `blocks`, of pieces that may end in the middle of a sample. Half a sample at the end is dropped."""
+    held = b""
+    for piece in pieces:
+        held += piece
+        whole = len(held) // 2 * 2
+        yield from blocks(held[:whole], rate)
+        held = held[whole:]
 
 
 def warm(voice: Voice) -> None:
