@@ -121,7 +121,7 @@ async def play(folder: Path, framing: AudioFraming, every_s: float | None) -> He
     async with trio.open_nursery() as nursery:
         await nursery.start(manager.run)
         dial = CutLines(manager, AudioFraming.BASE64, every_s)
-        line = LastingLine(dial, lambda _: None, Random(2))
+        line = LastingLine(dial, lambda _: None, Random(2).uniform)
         await nursery.start(line.run)
         client = CharacterClient(line, framing)
         await client.start(InputType.AUDIO)

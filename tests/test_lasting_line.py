@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import islice
 from math import inf
 from random import Random
 
@@ -14,7 +13,6 @@ from attrs import define, field
 from trio.testing import MockClock
 
 from neko.client import ConnectionLost, ServerDraining, TakenOver, Unreachable
-from neko.client.backoff import FIRST_S, LONGEST_S, delays
 from neko.client.character import CharacterClient
 from neko.client.lasting import GIVES_UP_AFTER_S, Dial, LastingLine
 from neko.client.line import OneLine
@@ -28,14 +26,6 @@ from tests.cut_line import CutLines
 
 NAME = "Mimi"
 SOUND = b"\1\0" * 960
-
-
-def test_each_attempt_may_wait_longer_and_none_for_ever() -> None:
-    for seed in range(50):
-        waits = list(islice(delays(Random(seed)), 12))
-        bounds = [min(LONGEST_S, FIRST_S * 2**attempt) for attempt in range(12)]
-        assert all(0 <= wait <= bound for wait, bound in zip(waits, bounds, strict=True))
-    assert len({next(delays(Random(seed))) for seed in range(50)}) == 50
 
 
 async def left(outgoing: Outgoing, count: int) -> list[str | bytes]:
@@ -103,7 +93,7 @@ class Caller:
 @asynccontextmanager
 async def calling(dial: Dial) -> AsyncIterator[Caller]:
     breaks: list[ConnectionLost] = []
-    line = LastingLine(dial, breaks.append, Random(3))
+    line = LastingLine(dial, breaks.append, Random(3).uniform)
     caller = Caller(CharacterClient(line, AudioFraming.BINARY), line, breaks=breaks)
     async with trio.open_nursery() as nursery:
         await nursery.start(line.run)

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from math import inf
+from random import uniform
 from typing import TYPE_CHECKING
 
 import trio
 
-from neko.client.backoff import delays
 from neko.client.errors import ClientError, ConnectionLost, ServerBusy, ServerDraining, Unreachable
 from neko.client.line import OneLine
 from neko.client.outgoing import Outgoing
+from neko.conversation.backoff import Backoff
 from neko.protocol.client import EndSession, MicFormat, PauseSession, Resume, StartSession
 from neko.protocol.codec import write_client
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import Pong, ServerMessage, SessionEndedByServer, SessionFailed, SessionStarted, Status
 
 if TYPE_CHECKING:
-    from random import Random
-
     from neko.protocol.client import ClientFrame
 
 GIVES_UP_AFTER_S = 60.0  # twice what a session waits for its client; a server that needs longer is not coming back
+FIRST_S, LONGEST_S = 0.5, 15.0  # of waiting before an attempt, at most; half of what a session waits for its client
 ANSWERED_WITHIN_S = 10.0  # whether the conversation goes on; a server tells at once
 FRAMES = 64  # messages between the socket and whoever receives; a full channel pushes back on the server
 BROKEN = frozenset({1006, 1011})  # closed by nobody, or because of an error over there; all else was meant
@@ -41,10 +41,12 @@ class LastingLine:
     `receive` brings a `Status` that says so.
     """
 
-    def __init__(self, dial: Dial, on_break: Callable[[ConnectionLost], None], random: Random | None = None) -> None:
+    def __init__(
+        self, dial: Dial, on_break: Callable[[ConnectionLost], None], draw: Callable[[float, float], float] = uniform
+    ) -> None:
         self._dial = dial
         self._on_break = on_break
-        self._random = random
+        self._draw = draw
         self._outgoing = Outgoing()
         self._into, self._messages = trio.open_memory_channel[ServerMessage](FRAMES)
         self._ended: ClientError | None = None
@@ -124,8 +126,9 @@ class LastingLine:
     async def _come_back(self) -> ClientError | None:
         """Connects and goes on; why that ended. None when it was in vain."""
         with trio.move_on_after(GIVES_UP_AFTER_S) as patience:
-            for delay in delays(self._random):
-                await trio.sleep(delay)
+            backoff = Backoff(FIRST_S, LONGEST_S, self._draw)
+            while True:
+                await trio.sleep(backoff.next_s())
                 try:
                     async with self._dial() as line:
                         with trio.fail_after(ANSWERED_WITHIN_S):

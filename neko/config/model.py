@@ -83,7 +83,8 @@ class Server:
 
 @frozen(kw_only=True)
 class SessionPolicy:
-    """When a model session is renewed, and how long things wait; 0 is no limit for `max_…` and `idle_end_s`."""
+    """When a model session is renewed, and how long things wait; 0 is no limit for `max_…` and `idle_end_s`, and no
+    greeting for `greet_after_s`."""
 
     prepare: Prepare = Prepare.EAGER
     keep_warm_s: float = field(default=20.0, validator=accept.SECONDS)
@@ -93,6 +94,7 @@ class SessionPolicy:
     silence_s: float = field(default=10.0, validator=accept.SOME_SECONDS)
     resume_s: float = field(default=30.0, validator=accept.SECONDS)
     idle_end_s: float = field(default=1800.0, validator=accept.SECONDS)
+    greet_after_s: float = field(default=900.0, validator=accept.SECONDS)
     noise_suppression: int = field(default=0, validator=accept.LEVEL)
     echo_guard: bool = False
 

@@ -16,6 +16,7 @@ class Playout:
     sent_ms: float = 0.0
     text: str = ""
     _ends_at: float = 0.0
+    _drained_ms: float = 0.0  # had been heard when the loudspeaker had nothing left the last time
     _marks: list[tuple[float, int]] = field(factory=list)  # (ms sent, characters told) when the words came
 
     def told(self, text: str) -> None:
@@ -41,6 +42,15 @@ class Playout:
     def reported(self, played_ms: float, now: float) -> None:
         """The client has played so much of it; a number outside of what was sent is a client's mistake, and bounded."""
         self._ends_at = now + (self.sent_ms - min(max(played_ms, 0.0), self.sent_ms)) / 1000
+
+    def begins(self, now: float) -> None:
+        """The loudspeaker begins, or goes on after it had nothing left."""
+        self.reported(self._drained_ms, now)
+
+    def drained(self, now: float) -> None:
+        """The loudspeaker has nothing left: all that was sent until now has been heard."""
+        self._drained_ms = self.sent_ms
+        self.reported(self.sent_ms, now)
 
     @property
     def ends_at(self) -> float:

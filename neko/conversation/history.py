@@ -60,6 +60,10 @@ class History:
     def __len__(self) -> int:
         return len(self._utterances)
 
+    def last(self, *roles: Role) -> Utterance | None:
+        """The youngest of one of these roles."""
+        return next((each for each in reversed(self._utterances) if each.role in roles), None)
+
     def add(self, role: Role, text: str, *, by: str | None = None, mood: str = "") -> int | None:
         """Something was said now. Its number; None for silence, which is not remembered."""
         if not text.strip():

@@ -124,10 +124,16 @@ async def _dispatch(
             await manager.swap_session(message)
         case Ping():
             await manager.tell(Pong(client.guest.received))
-        case MicFormat() | VoicePlayStart() | VoicePlayEnd():
-            pass  # the codec remembers the rate; the playout is known from what was sent and from `playback`
-        case GreetingCheck() | VoiceInputControl() | LanguageUpdate() | ScreenshotResponse():
-            pass  # what existing clients say and nothing here depends on
+        case VoicePlayStart(turn_id=turn_id):
+            manager.plays(turn_id, begins=True)
+        case VoicePlayEnd(turn_id=turn_id):
+            manager.plays(turn_id, begins=False)
+        case GreetingCheck():
+            manager.greet()
+        case MicFormat() | LanguageUpdate():
+            pass  # the codec remembers the rate; every frame may carry a language
+        case VoiceInputControl() | ScreenshotResponse():
+            pass  # what existing clients say and nothing here depends on: no screenshot is ever asked for
         case _:
             assert_never(message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from enum import Enum, auto
 from typing import Any, assert_never
 
@@ -12,6 +13,7 @@ from neko.audio.ledger import Ledger
 from neko.config.errors import ConfigError, UnknownCharacter
 from neko.config.manager import ConfigManager
 from neko.config.snapshot import Snapshot
+from neko.conversation.absence import Absence
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.past import Past
 from neko.conversation.results import callback_of, status_of
@@ -68,6 +70,7 @@ class LLMSessionManager:
         self.agent_flags: dict[str, Any] = {}
         self.pending_agent_callbacks = AgentCallbacks(past.history.journal, trio.current_time)
         self.pending_agent_callbacks.restore(past.results, past.settled)
+        self._absence = Absence(self.history)
         self.language: str | None = None  # the person's, as a canonical tag, once a client has said it
         self._config = config
         self._open = OpenSessions(ports.connect)
@@ -267,6 +270,22 @@ class LLMSessionManager:
         session = self._hosting.session
         if session is not None and session.turns is not None:
             session.turns.reported(speech_id, played_ms)
+            self._hosting.inbox.look()
+
+    def plays(self, turn_id: str | None, *, begins: bool) -> None:
+        """The client's loudspeaker has begun with a turn, the last one if it does not say which, or has nothing left
+        of it to play."""
+        session = self._hosting.session
+        if session is not None and session.turns is not None:
+            session.turns.plays(turn_id, begins=begins)
+            self._hosting.inbox.look()
+
+    def greet(self) -> None:
+        """Has the character greet, when the last talk is `greet_after_s` ago: once, as soon as a session runs and
+        nobody speaks, waits or hears anything. When somebody says something before that, it does not."""
+        bound_s = self._config.snapshot(self.lanlan_name).session.greet_after_s
+        if self._absence.ended(bound_s, time.time()):
+            self._look_for_news()
 
     # --- for agents ----------------------------------------------------------------------------------------------
 
@@ -374,6 +393,7 @@ class LLMSessionManager:
             language=lambda: self.language,
             newest_of=self._newest,
             callbacks=self.pending_agent_callbacks,
+            absence=self._absence,
             agent_flags=self.agent_flags,
             swaps=self.swaps,
             inherit=self._hosting.inherit,

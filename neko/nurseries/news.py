@@ -1,9 +1,13 @@
-"""What agents have brought, given to the model session that the person talks to."""
+"""What the character has to say of its own accord, given to the model session that the person talks to: what agents
+have brought, and a greeting after an absence."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from attrs import frozen
 
+from neko.conversation.absence import Absence
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History, Role
 from neko.conversation.results import note, tell_now
@@ -22,11 +26,12 @@ class News:
 
     _callbacks: AgentCallbacks
     _history: History
+    _absence: Absence
 
     @property
     def wait(self) -> bool:
         """Somebody may be told something, now or later."""
-        return len(self._callbacks) > 0
+        return len(self._callbacks) > 0 or self._absence.due
 
     @property
     def next_at(self) -> float:
@@ -43,6 +48,9 @@ class News:
         What is told at once is told one by one, each in a turn of its own. Raises `SessionLost`.
         """
         if not (slot.session.facts.takes_text or slot.wearing.turns == 0):
+            return
+        if quiet and self._absence.due:
+            await slot.ask(Tell(self._absence.greeting(datetime.now().astimezone())))
             return
         await self._note(slot)
         news = self._callbacks.take() if quiet else None

@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 
 from neko.audio.ledger import Ledger
 from neko.config.model import SessionPolicy
+from neko.conversation.absence import Absence
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.history import History
 from neko.nurseries.calls import Calls
@@ -77,6 +78,7 @@ class Session:
     language: Callable[[], str | None]  # the person's
     newest_of: Callable[[Plan], Plan]  # as the configuration wants it now
     callbacks: AgentCallbacks
+    absence: Absence
     agent_flags: Mapping[str, Any]
     swaps: SwapMetrics
     inherit: Callable[[], Slot | None]  # what the session before has prepared and not needed
@@ -296,7 +298,7 @@ class Session:
             nursery.cancel_scope.cancel()
 
     def _begin(self, slot: Slot, turns: Turns, models: Models, nursery: trio.Nursery) -> Conduct:
-        news = News(self.callbacks, self.history)
+        news = News(self.callbacks, self.history, self.absence)
         succession = Succession(
             models,
             self.outbox,

@@ -180,6 +180,13 @@ class Turns:
             if turn.speech_id == speech_id:
                 turn.playout.reported(played_ms, trio.current_time())
 
+    def plays(self, turn_id: str | None, *, begins: bool) -> None:
+        """The client begins to play a turn, the last one for None, or has played all of it that it has."""
+        now = trio.current_time()
+        for turn in self._turns:
+            if turn.id == turn_id or (turn_id is None and turn is self.last):
+                turn.playout.begins(now) if begins else turn.playout.drained(now)
+
     def late(self, to_come: Iterable[AudioChunk]) -> None:
         """So much sound has yet to reach the client."""
         now = trio.current_time()

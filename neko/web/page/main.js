@@ -93,6 +93,8 @@ function typed(words) {
 const messages = {
   session_preparing: () => showSession(),
   session_started({ input_mode, resume_token }) {
+    // Who has just asked to talk has nothing to say yet; whoever types has.
+    if (starting === "audio" && unsent.length === 0) connection.send("greeting_check");
     [session, starting, ticket] = [input_mode, null, resume_token];
     for (const words of unsent.splice(0)) connection.send("stream_data", { input_type: "text", data: words });
     showSession();
