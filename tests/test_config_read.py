@@ -68,6 +68,7 @@ def test_the_defaults_of_session() -> None:
         "idle_end_s": 1800.0,
         "noise_suppression": 0,
         "echo_guard": False,
+        "greet_after_s": 900.0,
     }
 
 
