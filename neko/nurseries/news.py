@@ -63,13 +63,19 @@ class News:
         old.noted = []
 
     async def _note(self, slot: Slot) -> None:
-        # No checkpoint until all of them are where they are looked for if this session is lost in the next line.
         notes = self._callbacks.take_notes(NOTES - len(slot.noted))
-        slot.noted += notes
+        if not notes:
+            return
         known = [each for each in notes if each.delivery is Delivery.SILENT]
+        # No checkpoint: what is only to be known is durable with the line of the history by which others know it.
         for each in known:
             self._history.add(Role.SYSTEM, note(each), by=slot.id)
         self._callbacks.told(known)
         self._callbacks.said(known)
-        if notes:
+        try:
             await slot.session.prime([Line("system", note(each)) for each in notes])
+        except BaseException:
+            self._callbacks.put_back(notes)
+            raise
+        # An answer that began before this tells nothing of it.
+        slot.noted += notes

@@ -173,8 +173,7 @@ class Outbox:
         self._waiting.wake()
 
     async def change(self) -> None:
-        with trio.CancelScope(deadline=self._aside.due_at):
-            await self._waiting.change()
+        await self._waiting.change()
 
     @property
     def next_seq(self) -> int:
@@ -284,7 +283,7 @@ class Subscription:
                 seq = self.outbox.number(message)
                 self._leaving = self.outbox, seq
                 return seq, message
-            await self.outbox.next()
+            await (self.outbox.next() if self.begun else self.outbox.change())
         return None
 
     def sent(self, message: ServerMessage) -> None:
