@@ -26,6 +26,7 @@ from neko.config.manager import ConfigManager
 from neko.config.read import parse
 from neko.config.snapshot import Snapshot
 from neko.config.store import OverrideStore
+from neko.conversation.callbacks import KEPT_S
 from neko.conversation.history import History, Role
 from neko.conversation.journal import Entry, ResultBrought, ResultExpired, ResultTold
 from neko.conversation.past import Past
@@ -58,7 +59,7 @@ from neko.testing.fake_model import SILENT, VOICED, FakeModelSession
 from tests.fuzz.stage import cancelled_at_the_end, let_run, pass_time
 
 PARTS = 4
-INTERLEAVINGS = int(os.environ.get("NEKO_INTERLEAVINGS", "2400"))  # in all parts together
+INTERLEAVINGS = int(os.environ.get("NEKO_INTERLEAVINGS", "2000"))  # in all parts together
 STEPS = 20
 TURNS_AT_THE_END = 400  # more than results that wait, some of them for a retry
 FEW = 2
@@ -133,6 +134,7 @@ class World:
     sessions: list[Teller] = field(factory=list)
     told: Counter[str] = field(factory=Counter)
     brought: dict[str, Delivery] = field(factory=dict)
+    brought_at: dict[str, float] = field(factory=dict)
     known: set[str] = field(factory=set)  # by silent notes
     expired: set[str] = field(factory=set)
     refuses: bool = False
@@ -215,15 +217,17 @@ class World:
         delivery = self.chance.choice(list(Delivery))
         name = f"news-{number};"
         self.brought[name] = delivery
+        self.brought_at[name] = trio.current_time()
         self._bring(name, delivery)
         if self.chance.random() < 0.3:
             self._bring(name, delivery)
 
     async def bring_again(self, _: trio.Nursery) -> None:
-        if self.brought:
-            name = self.chance.choice(list(self.brought))
-            # One whose process died before it was written is not known any more, and may come again.
-            self._bring(name, self.brought[name])
+        # What is brought again after an hour is another result.
+        lately = [name for name, at in self.brought_at.items() if trio.current_time() < at + KEPT_S]
+        if lately:
+            name = self.chance.choice(lately)
+            self._bring(name, self.brought.setdefault(name, Delivery.PROACTIVE))
 
     def _bring(self, name: str, delivery: Delivery) -> None:
         result = Result(lanlan_name=NAME, text=name, task_id=name, status=TaskStatus.COMPLETED, delivery_mode=delivery)

@@ -102,6 +102,7 @@ class Slot:
     knows: set[str] = field(init=False)  # the sessions whose part of the conversation it took over
     _cut: deque[str] = field(factory=lambda: deque(maxlen=REMEMBERED), init=False)  # replies that were interrupted
     _calls_tool: bool = field(default=False, init=False)  # in the reply that it is giving
+    _asking: tuple[Question, ...] = field(default=(), init=False)  # they are on their way
     _called_off: bool = field(default=False, init=False)  # it was asked to go on, and the person speaks instead
     _unasked: bool = field(default=False, init=False)  # what it is about to answer was said by nobody
     _stops_by: float = field(default=-inf, init=False)  # the last of them is not done yet, or nobody will ever say so
@@ -268,17 +269,21 @@ class Slot:
             self.given.answered()
         self.unspoken, self.unanswered = False, set()
         noted, self.noted = (self.noted, []) if answered else ([], self.noted)
-        settled = Settled(tuple(self.owed), answered, news=(*noted, *_news(self.owed)))
-        self.owed = []
-        return settled
+        # A reply that began before the session had them tells nothing of an agent's results.
+        later = {id(each) for each in self._asking if isinstance(each, Tell)}
+        questions = tuple(each for each in self.owed if id(each) not in later)
+        self.owed = [each for each in self.owed if id(each) in later]
+        return Settled(questions, answered, news=(*noted, *_news(questions)))
 
     async def ask(self, *questions: Question) -> None:
         """Something that is to be answered, all of it in one reply. Raises `SessionLost`."""
         self.owed += questions
         self.expect_answer()
         *earlier, last = questions
+        self._asking = questions
         await self.tell(earlier)
         await self.session.send(last)
+        self._asking = ()
 
     async def tell(self, questions: Sequence[Question]) -> None:
         """What need not be answered: results that do not ask, anything else in words. Raises `SessionLost`."""
