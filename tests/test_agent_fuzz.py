@@ -28,7 +28,7 @@ from neko.config.snapshot import Snapshot
 from neko.config.store import OverrideStore
 from neko.conversation.callbacks import KEPT_S
 from neko.conversation.history import History, Role
-from neko.conversation.journal import Entry, ResultBrought, ResultExpired, ResultTold
+from neko.conversation.journal import Entry, NoJournal, ResultBrought, ResultExpired, ResultTold
 from neko.conversation.past import Past
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.minutes import Minutes
@@ -92,7 +92,7 @@ class Teller(FakeModelSession):
         event = await super().receive()
         if isinstance(event, TextDelta) and event.text == WORDS:
             # What it says in a reply that was cut, nobody hears.
-            cut = any(event.reply_id in slot._cut for slot in self.slots() if slot.session is self)
+            cut = any(slot.was_cut(event.reply_id) for slot in self.slots() if slot.session is self)
             told, self.untold = ([], self.untold) if cut else (self.untold, [])
             return TextDelta(event.reply_id, "".join([*told, "Hello."]))
         return event
@@ -103,7 +103,7 @@ class Teller(FakeModelSession):
 
 
 @define(eq=False)
-class Book:
+class Book(NoJournal):
     """A journal, of which so much is written as somebody waited for, or chance would have it."""
 
     entries: list[Entry] = field(factory=list)
