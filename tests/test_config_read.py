@@ -97,6 +97,7 @@ def test_the_defaults_of_provider_and_character() -> None:
         "provider": "local",
         "text_provider": "local",
         "vision": "",
+        "fallback": "",
         "language": "en",
         "voice": "default",
         "tts": "native",

@@ -11,8 +11,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.audio.resample import SpeechResampler
-from neko.nurseries.conduct import LOSSES
 from neko.nurseries.inbox import JOINED_S
+from neko.nurseries.redialling import LOSSES
 from neko.realtime.errors import SessionLost, Unreachable
 from neko.realtime.session import (
     AudioDelta,

@@ -10,21 +10,17 @@ from functools import partial
 import trio
 from attrs import frozen
 
-from neko.app.dialects import reach
-from neko.app.engines import SCRIPTED, weights_of_the_user
+from neko.app.engines import SCRIPTED
+from neko.app.handshake import shake_hands
 from neko.app.voices import engine_of, require_voice
 from neko.config.errors import ConfigError, StorageError
 from neko.config.manager import ConfigManager
 from neko.config.model import Provider, ProviderKind
 from neko.config.store import OverrideStore
-from neko.local.engine import require_engine
 from neko.local.errors import LocalError
-from neko.local.installed import Listed, available_models, best_language_model
+from neko.local.installed import Listed, available_models
 from neko.local.models import LANGUAGE_MODELS
-from neko.realtime.chat import ChatEndpoint, open_chat
-from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
 from neko.realtime.errors import ProviderError
-from neko.realtime.omni_realtime import open_realtime
 
 HANDSHAKE_WITHIN = 10.0  # seconds; a start of a session would have given up by then
 
@@ -50,7 +46,12 @@ async def check(config: ConfigManager) -> AsyncIterator[Finding]:
     """A finding for the data folder, each provider that a character uses, each voice, and each embedded model."""
     yield _data_folder(config.store)
     characters, providers = config.configuration.characters, config.configuration.providers
-    used = {name for character in characters.values() for name in (character.provider, character.text_provider)}
+    used = {
+        name
+        for character in characters.values()
+        for name in (character.provider, character.text_provider, character.fallback)
+        if name
+    }
     for name in sorted(used):
         yield await _provider(name, providers[name])
     for name in config.names:
@@ -71,37 +72,12 @@ async def _provider(name: str, provider: Provider) -> Finding:
     subject = f"provider {name}"
     try:
         with trio.fail_after(HANDSHAKE_WITHIN):
-            detail = await _shake_hands(provider)
+            detail = await shake_hands(provider, os.environ)
     except (ProviderError, LocalError, ConfigError) as error:
         return Finding(subject, Verdict.FAILED, str(error))
     except trio.TooSlowError:
         return Finding(subject, Verdict.FAILED, f"no answer within {HANDSHAKE_WITHIN:.0f} s")
     return Finding(subject, Verdict.OK, detail)
-
-
-async def _shake_hands(provider: Provider) -> str:
-    key = provider.api_key(os.environ)
-    match provider.kind:
-        case ProviderKind.LOCAL if not provider.url:
-            return _embedded(provider)
-        case ProviderKind.LOCAL | ProviderKind.CHAT:
-            async with open_chat(ChatEndpoint(provider.url, provider.model, key)) as chat:
-                await chat.check()
-            return f"{provider.url} answers"
-        case _:  # all others are among the `VENDORS`
-            reached = reach(provider, speaks=True)
-            setup = Setup("", DEFAULT_VOICE, "en", reached.model)
-            async with open_realtime(reached.dialect, setup, reached.url, key) as session:
-                return f"{reached.url} opened session {session.id}"
-
-
-def _embedded(provider: Provider) -> str:
-    if provider.model == SCRIPTED:
-        return "the scripted persona, for demonstrations"
-    require_engine()
-    if provider.model:
-        return f"the engine is installed and runs {weights_of_the_user(provider.model)}"
-    return f"the engine is installed and runs {best_language_model().name}"
 
 
 def _voice(config: ConfigManager, name: str) -> Finding:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any
 
 import trio
 from attrs import evolve, field, frozen
 
+from neko.app.circuits import Circuits, Remembered
 from neko.app.dialects import Reached, reach
 from neko.app.embedded import Embedded
-from neko.app.voices import NATIVE
+from neko.app.handshake import shake_hands
 from neko.app.voicing import Voicing
 from neko.app.warm import Warm
 from neko.audio.noise import can_suppress
 from neko.config.errors import ConfigError
 from neko.config.model import Provider, ProviderKind, WebSocketLibrary
-from neko.config.snapshot import Snapshot
+from neko.config.snapshot import NATIVE, Snapshot
+from neko.conversation.backoff import Backoff
 from neko.local.engines import ChatMessage
 from neko.local.errors import LocalError
 from neko.local.items import PROMPT_TOKENS, message_tokens
@@ -26,11 +28,12 @@ from neko.local.warmth import WARM_WITHIN
 from neko.nurseries.ports import Voice
 from neko.protocol.client import InputMode
 from neko.realtime.chat import ChatEndpoint, open_chat
+from neko.realtime.circuit import FIRST_S, MOST_S
 from neko.realtime.describe import describe
 from neko.realtime.dial import dial
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
-from neko.realtime.errors import KeyMissing, NotReady, VoiceUnavailable
+from neko.realtime.errors import KeyMissing, Misconfigured, NotReady, ProviderError, VoiceUnavailable
 from neko.realtime.omni_offline import open_offline
 from neko.realtime.omni_realtime import open_realtime
 from neko.realtime.session import Line, ModelSession
@@ -43,6 +46,7 @@ NO_SUPPRESSION = (
 )
 log = get_logger("connect")
 
+HANDSHAKE_WITHIN = 10.0  # seconds, of a provider that is looked for while another one stands in
 LOCAL_MODEL = "local"
 # It runs for ever. A laptop that is busy is slow, not dead, and its engines have deadlines of their own.
 EMBEDDED_FACTS: dict[str, Any] = {"max_session_s": None, "sees": False, "watched": False}
@@ -58,6 +62,7 @@ class Adapters:
     token: str | None  # that our own door asks for
     websockets: WebSocketLibrary
     environ: Mapping[str, str] = field(repr=False)
+    circuits: Circuits
 
     @asynccontextmanager
     async def connect(self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
@@ -65,17 +70,37 @@ class Adapters:
         if snapshot.session.noise_suppression and not can_suppress():
             raise NotReady(NO_SUPPRESSION)
         self.voice(snapshot, mode)  # a voice that cannot be had is known before anybody listens
-        provider = snapshot.provider if mode is InputMode.AUDIO else snapshot.text_provider
-        match provider.kind:
-            case ProviderKind.LOCAL:
-                opened = self._local(snapshot, mode, lines)
-            case ProviderKind.CHAT:
-                opened = self._chat(snapshot, provider, lines)
-            case _:  # all others are among the `VENDORS`
-                reached = reach(provider, speaks=snapshot.character.tts == NATIVE)
-                opened = self._realtime(snapshot, lines, reached, self._key(provider))
-        async with opened as session:
+        name, provider = _asked_of(snapshot, mode)
+        async with AsyncExitStack() as stack:
+            match provider.kind:
+                case ProviderKind.LOCAL:
+                    session: ModelSession = await stack.enter_async_context(self._local(snapshot, mode, lines))
+                case ProviderKind.CHAT:
+                    session = await stack.enter_async_context(self._chat(snapshot, lines))
+                case _:  # all others are among the `VENDORS`
+                    with self.circuits.asking(name, provider):
+                        reached = reach(provider, speaks=snapshot.character.tts == NATIVE)
+                        opened = self._realtime(snapshot, lines, reached, self._key(provider))
+                        session = await stack.enter_async_context(opened)
             yield session
+
+    async def back(self, snapshot: Snapshot, mode: InputMode, why: ProviderError) -> None:
+        """Returns when the snapshot's provider, which could not be had for this reason, answers again."""
+        name, provider = _asked_of(snapshot, mode)
+        if why.lasting:
+            self.circuits.failed(name, provider, why)  # it may have come to light in the middle of a session
+        # The back-off keeps the characters apart; the circuit keeps all of them from a provider that fails.
+        backoff = Backoff(FIRST_S, MOST_S)
+        while True:
+            at = self.circuits.of(name, provider).next_probe(trio.current_time())
+            await trio.sleep_until(at + backoff.next_s())
+            try:
+                with self.circuits.asking(name, provider), trio.fail_after(HANDSHAKE_WITHIN):
+                    await shake_hands(provider, self.environ, self.websockets)
+            except (ProviderError, ConfigError, LocalError, trio.TooSlowError) as error:
+                log.info("provider.away", provider=name, details=str(error))
+            else:
+                return
 
     def voice(self, snapshot: Snapshot, mode: InputMode) -> Voice | None:
         """Our own voice for replies that come as words; None where the provider speaks, or nobody can.
@@ -121,12 +146,18 @@ class Adapters:
         return ChatEndpoint(provider.url, provider.model, self._key(provider), provider.chat_options)
 
     @asynccontextmanager
-    async def _chat(self, snapshot: Snapshot, provider: Provider, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
-        async with (
-            open_chat(self._endpoint(provider)) as chat,
-            open_offline(chat, snapshot.character.prompt, lines) as session,
-        ):
-            yield session
+    async def _chat(self, snapshot: Snapshot, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
+        """It is asked with the first question, or at once where another one may have to stand in for it."""
+        provider = snapshot.text_provider
+        asking = partial(self.circuits.asking, snapshot.text_provider_name, provider)
+        has_stand_in = snapshot.stand_in(spoken=False) is not None
+        async with open_chat(self._endpoint(provider)) as chat:
+            if has_stand_in:
+                with suppress(Misconfigured), asking():  # not every endpoint lists its models
+                    await chat.check()
+            model, prompt = Remembered(chat, asking), snapshot.character.prompt
+            async with open_offline(model, prompt, lines, gives_up=has_stand_in) as session:
+                yield session
 
     @asynccontextmanager
     async def _realtime(
@@ -141,6 +172,12 @@ class Adapters:
     def _key(self, provider: Provider) -> str | None:
         with _as_provider_error():
             return provider.api_key(self.environ)
+
+
+def _asked_of(snapshot: Snapshot, mode: InputMode) -> tuple[str, Provider]:
+    if mode is InputMode.AUDIO:
+        return snapshot.provider_name, snapshot.provider
+    return snapshot.text_provider_name, snapshot.text_provider
 
 
 def _context_tokens(snapshot: Snapshot) -> int:

@@ -11,6 +11,7 @@ from typing import assert_never
 import trio
 
 from neko.app.agents import AgentsHere, open_agents
+from neko.app.circuits import Circuits
 from neko.app.connect import Adapters
 from neko.app.embedded import Broken, Embedded
 from neko.app.engines import Progress
@@ -70,6 +71,7 @@ class House:
             token=os.environ.get(server.auth_token_env) or None,
             environ=os.environ,
             websockets=server.websockets,
+            circuits=Circuits(metrics),
         )
         self.metrics = metrics
         self.tools = Toolbox(os.environ, metrics, self._tools_changed)
@@ -77,12 +79,13 @@ class House:
             adapters.connect,
             adapters.voice,
             describe=adapters.describe,
+            back=adapters.back,
             tools=self.tools,
             metrics=metrics,
             agents=agents.port,
         )
         self.residents = Residents(config, ports, memory)
-        self._waits_for_engines = self.uses_embedded
+        self._waits_for_engines = self.uses_embedded  # nobody waits for those of a provider that only stands in
 
     @property
     def managers(self) -> dict[str, LLMSessionManager]:
@@ -191,8 +194,10 @@ class House:
         self.want_what_is_used()
 
     def want_what_is_used(self) -> None:
-        """The embedded engines and the tools are started when some character needs them."""
-        if self.uses_embedded:
+        """The embedded engines and the tools are started when some character needs them, or may."""
+        providers = self.config.configuration.providers
+        stand_ins = {each.fallback for each in self.config.configuration.characters.values() if each.fallback}
+        if self.uses_embedded or any(providers[name].kind is ProviderKind.LOCAL for name in stand_ins):
             self.embedded.want()
         self.tools.follow(self.config.configuration)
 

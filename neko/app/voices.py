@@ -14,13 +14,12 @@ from neko.config.errors import ConfigError, shown, suggestion
 from neko.config.explain import Path, dotted
 from neko.config.manager import ConfigManager
 from neko.config.model import Configuration, ProviderKind, VoiceSettings
-from neko.config.snapshot import Snapshot, take_snapshot
+from neko.config.snapshot import NATIVE, Snapshot, take_snapshot
 from neko.tts.errors import SettingMissing, UnknownVoice, UnknownWorker, VoiceMissing
 from neko.tts.espeak import COMMAND
 from neko.tts.setup import DEFAULT_VOICE, Setup
 from neko.tts.worker import get_tts_worker
 
-NATIVE = "native"
 EMBEDDED_VOICE = "embedded"
 SCRIPTED_VOICE = "tone"
 CONFIGURED = "the name of a [voices.NAME] table"

@@ -11,11 +11,11 @@ import trio
 from attrs import field, frozen
 
 from neko.app.embedded import Embedded
-from neko.app.voices import EMBEDDED_VOICE, NATIVE, Part, parts_of
+from neko.app.voices import EMBEDDED_VOICE, Part, parts_of
 from neko.app.warm import Warm
 from neko.config.errors import ConfigError
 from neko.config.model import ProviderKind, WebSocketLibrary
-from neko.config.snapshot import Snapshot
+from neko.config.snapshot import NATIVE, Snapshot
 from neko.nurseries.ports import Voice
 from neko.protocol.client import InputMode
 from neko.realtime.dial import dial

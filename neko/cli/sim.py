@@ -47,6 +47,7 @@ _OPTIONS = (
     click.option(
         "--refuse", "refuse_status", type=click.Choice(REFUSALS), help="Refuse the upgrade: 401 for a bad key."
     ),
+    click.option("--retry-after", "retry_after_s", type=SECONDS, metavar="S", help="Say when to come back."),
     click.option("--rate-limit-after", "replies_until_limit", type=COUNT, metavar="N", help="Refuse replies after N."),
     click.option("--expires-after", "expires_after_s", type=SECONDS, metavar="S", help="End each session then."),
     click.option("--go-away", "go_away_s", type=SECONDS, metavar="S", help="Announce the end so long before (gemini)."),

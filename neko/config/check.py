@@ -22,12 +22,12 @@ from neko.config.model import (
     ToolSource,
     VoiceSettings,
 )
+from neko.config.snapshot import NATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 EMBEDDED = "local"  # the provider that is always there, and a model name at /v1/realtime
-NATIVE = "native"  # the provider's own speech, as a character's `tts`
 VOICE_SCHEMES = ("https", "http", "wss", "ws")  # which of them an engine speaks, only the engine knows
 LONGEST_NAME = 100  # a name travels in URLs and file rows
 ANY_PORT = (":*", ":0", "://*")  # how ZeroMQ is asked to choose
@@ -49,6 +49,7 @@ def check(configuration: Configuration, where: str) -> None:
     for name, character in configuration.characters.items():
         _check_name(name, where)
         check_character(name, character, configuration, where)
+        _check_fallback(name, character, where)
     _check_chain(configuration.translation.chain, where)
     _check_addresses(configuration.agents, where)
 
@@ -63,6 +64,10 @@ def check_character(name: str, character: Character, configuration: Configuratio
         problem = f"{dotted(key)} is {shown(character.provider)}, which is of kind chat and cannot speak"
         raise ConfigError(where, f"{problem}; accepted: {', '.join(can_speak)}")
     _check_reference(key, character.provider, can_speak, where)
+    if character.fallback:
+        _check_reference(
+            ("characters", name, "fallback"), character.fallback, can_speak, where, "is no provider that can speak"
+        )
     if character.vision:
         chatting = [name for name, provider in providers.items() if provider.kind is ProviderKind.CHAT]
         _check_reference(
@@ -70,6 +75,13 @@ def check_character(name: str, character: Character, configuration: Configuratio
         )
     for index, tool in enumerate(character.tools):
         _check_reference(("characters", name, "tools", index), tool, configuration.tools, where)
+
+
+def _check_fallback(name: str, character: Character, where: str) -> None:
+    """A file that says so is mistaken; a client that wishes for the fallback itself is not."""
+    if character.fallback and character.fallback == character.provider:
+        problem = f"{dotted(('characters', name, 'fallback'))} is {shown(character.fallback)}, the provider itself"
+        raise ConfigError(where, f"{problem}; accepted: another provider that can speak")
 
 
 def _check_reference(

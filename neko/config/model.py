@@ -214,6 +214,7 @@ class Character:
     provider: str = field(default="local", validator=accept.TEXT)
     text_provider: str = field(default="local", validator=accept.TEXT)
     vision: str = ""
+    fallback: str = ""  # the provider that stands in while the character's own cannot be had
     language: str = field(default="en", validator=accept.TEXT)
     voice: str = field(default="default", validator=accept.TEXT)
     tts: str = field(default="native", validator=accept.TEXT)

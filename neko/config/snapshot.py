@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from neko.config.errors import UnknownCharacter
 
@@ -20,6 +20,10 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any] = field(factory=dict, repr=False)
+
+
+NATIVE = "native"  # `tts`: the provider's own speech
+DEFAULT_VOICE = "default"  # `voice`: the provider's own choice
 
 
 @frozen
@@ -41,6 +45,22 @@ class Snapshot:
     """That, as the sources describe it; the configuration alone does not know."""
     voices: Mapping[str, VoiceSettings] = field(factory=dict)
     """The configured voices that may speak for the character, in the order in which they stand in for each other."""
+    fallback: Provider | None = None
+    fallback_name: str = ""
+
+    def stand_in(self, *, spoken: bool) -> Snapshot | None:
+        """With the fallback in the place of the provider of spoken or of typed sessions; None: nobody stands in.
+
+        A vendor's voice is its own, so who stands in speaks with the one that it has for everybody.
+        """
+        name = self.provider_name if spoken else self.text_provider_name
+        if self.fallback is None or name == self.fallback_name:
+            return None
+        native = self.character.tts == NATIVE
+        there = evolve(self, character=evolve(self.character, voice=DEFAULT_VOICE) if native else self.character)
+        if spoken:
+            return evolve(there, provider=self.fallback, provider_name=self.fallback_name)
+        return evolve(there, text_provider=self.fallback, text_provider_name=self.fallback_name)
 
 
 def take_snapshot(configuration: Configuration, name: str) -> Snapshot:
@@ -59,6 +79,8 @@ def take_snapshot(configuration: Configuration, name: str) -> Snapshot:
         vision=configuration.providers[character.vision] if character.vision else None,
         tool_sources={each: configuration.tools[each] for each in character.tools},
         voices=_voices(configuration.voices, character.tts),
+        fallback=configuration.providers[character.fallback] if character.fallback else None,
+        fallback_name=character.fallback,
     )
 
 

@@ -11,12 +11,13 @@ import trio
 from attrs import define, field
 
 from neko.audio.ledger import Heard
-from neko.conversation.backoff import Backoff
 from neko.conversation.history import History, Role
 from neko.conversation.renewal import Reason
+from neko.nurseries import redialling
 from neko.nurseries.inbox import Cut, Inbox, Input, Look, Lost, MicBlock, Swap, ToolDone, TurnOver
 from neko.nurseries.news import News
 from neko.nurseries.outbox import Outbox
+from neko.nurseries.redialling import Redialling
 from neko.nurseries.renewing import Renewing
 from neko.nurseries.reports import Reports
 from neko.nurseries.sight import Sight
@@ -41,16 +42,10 @@ BLIND_DETAILS = (
     "unless `vision` names a provider that describes them"
 )
 MIC_STALE_S = 5.0  # what was heard longer than this before the session was asked for belongs to no conversation
-REDIAL_S, REDIAL_MOST_S = 0.25, 1.0  # of the back-off: one that restarts refuses connections for a second or two
-LOSSES, LOSSES_WITHIN_S = 3, 60.0  # a provider that ends each session at once is not dialled for ever
 
 
-class Successors(Protocol):
+class Successors(redialling.Successors, Protocol):
     """Who comes after a model session."""
-
-    async def successor(self, lost: Slot) -> Slot:
-        """A session in the place of one that is gone, told what was said until now. Raises `ProviderError`."""
-        ...
 
     @property
     def attended(self) -> bool:
@@ -81,7 +76,10 @@ class Conduct:
     _told_deaf: bool = False  # once for each session, not with each frame
     _due: Swap | None = None  # waits for the end of the turn
     _late: deque[ToolDone] = field(factory=deque, init=False)  # answers that wait for the end of the turn
-    _losses: deque[float] = field(factory=lambda: deque(maxlen=LOSSES), init=False)
+    _redialling: Redialling = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._redialling = Redialling(self._successors)
 
     async def run(self) -> None:
         """Raises `ProviderError` when the session is lost and no other comes up in its place."""
@@ -230,10 +228,10 @@ class Conduct:
         except (ProviderError, trio.TooSlowError) as error:
             # The old one goes on, and the person notices nothing.
             log.warning("swap.failed", reason=swap.reason, details=str(error))
-            self.renewing.declined(new, NOT_PRIMED)
+            self.renewing.declined(new, SessionLost(NOT_PRIMED))
             return
         if new.gone or not self.renewing.offers(new):
-            self.renewing.declined(new, NOT_PRIMED)
+            self.renewing.declined(new, SessionLost(NOT_PRIMED))
             return
         self.renewing.accepted()
         await self._move(new, account)
@@ -266,36 +264,14 @@ class Conduct:
             old, account = self.current, self._account(Reason.LOST)
             # Whoever writes may learn it before whoever reads.
             old.lost = old.lost or lost
-            self._give_up_if_hopeless(old.lost)
             self._turns.broke_off(old)
             self._outbox.post(Status(old.lost.code, f"{old.lost.details}; another session takes over"))
-            with trio.fail_after(old.plan.snapshot.session.swap_deadline_s):
-                new = await self._redial(old)
+            new = await self._redialling.another(old, old.lost)
             lost = None
             try:
                 await self._move(new, account)
             except ProviderError as again:
                 lost = again
-
-    async def _redial(self, old: Slot) -> Slot:
-        """Until the deadline of the caller."""
-        backoff = Backoff(REDIAL_S, REDIAL_MOST_S)
-        while True:
-            try:
-                return await self._successors.successor(old)
-            except ProviderError as error:
-                if isinstance(error, SessionLost):
-                    self._give_up_if_hopeless(error)
-                elif not error.passing:
-                    raise
-                wait_s = backoff.next_s(error.retry_after_s)
-            await trio.sleep(wait_s)
-
-    def _give_up_if_hopeless(self, error: ProviderError) -> None:
-        now = trio.current_time()
-        if len(self._losses) == LOSSES and now - self._losses[0] < LOSSES_WITHIN_S:
-            raise error
-        self._losses.append(now)
 
     def _account(self, reason: Reason) -> Account:
         return Account(reason, trio.current_time(), self.current.waited_for, self._inbox.ledger.lost_ms)

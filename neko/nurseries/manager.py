@@ -147,7 +147,7 @@ class LLMSessionManager:
         elif not session.started:
             pass  # one answer for both
         elif session.mode is not input_mode:
-            session.swap(evolve(session.next_plan, mode=input_mode), at_turn=False)
+            session.swap(self._newest(evolve(session.next_plan, mode=input_mode)), at_turn=False)
         else:
             if session.next_plan.mode is not input_mode:
                 session.withdraw()
@@ -413,7 +413,7 @@ class LLMSessionManager:
             snapshot = self._config.snapshot_with(self.lanlan_name, plan.wishes)
         except (ConfigError, UnknownCharacter):
             return plan
-        return evolve(plan, snapshot=self._declaring(snapshot))
+        return evolve(plan, snapshot=self._declaring(snapshot), stands_in=False)
 
     def _declaring(self, snapshot: Snapshot) -> Snapshot:
         """With the tools that the character may use, as they describe themselves at this moment."""

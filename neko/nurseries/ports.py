@@ -13,6 +13,7 @@ from neko.config.snapshot import Snapshot
 from neko.nurseries.lull import Lull
 from neko.protocol.agents.events import AnalyzeRequest, SessionEvent
 from neko.protocol.client import InputMode
+from neko.realtime.errors import ProviderError
 from neko.realtime.session import Line, ModelSession
 from neko.telemetry.metrics import Metrics
 from neko.tools.tool import NoTools, Tools
@@ -40,6 +41,15 @@ bugs."""
 
 Describe = Callable[[Snapshot, str], Awaitable[str]]
 """What a picture (a data: URL) shows, in words, by the snapshot's vision model. Raises `ProviderError`."""
+
+
+Back = Callable[[Snapshot, InputMode, ProviderError], Awaitable[None]]
+"""Returns when the snapshot's provider, which could not be had for this reason, answers again."""
+
+
+async def never(_snapshot: Snapshot, _mode: InputMode, _why: ProviderError) -> None:
+    """`Back`, of a provider that is not looked for."""
+    await trio.sleep_forever()
 
 
 class Agents(Protocol):
@@ -71,6 +81,7 @@ class Ports:
     """None: the provider's own sound, or no sound at all."""
     translate: Translate | None = None
     describe: Describe | None = None
+    back: Back = never
     tools: Tools = field(factory=NoTools)
     metrics: Metrics = field(factory=Metrics)
     agents: Agents = field(factory=NoAgents)

@@ -15,7 +15,7 @@ from neko.conversation.renewal import Reason, Renewal, fresh_until, renewal
 from neko.conversation.tokens import tokens
 from neko.nurseries.inbox import Inbox, Swap
 from neko.nurseries.slot import Plan, Slot
-from neko.realtime.errors import ProviderError
+from neko.realtime.errors import ProviderError, SessionLost
 
 RETRY_S, RETRY_MOST_S = 1.0, 60.0  # of the back-off between two tries to prepare a session
 TAIL_TOKENS = 1_000  # said since a session was prepared; more would be read when it takes over, while somebody waits
@@ -62,7 +62,7 @@ class Running(Protocol):
         """Returns when nobody waits for a session to start: what is prepared ahead must not keep them waiting."""
         ...
 
-    def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
+    def refused(self, plan: Plan, reason: Reason | None, error: ProviderError) -> None:
         """No session of this plan came up, or it was gone before it could take over. None: there was no reason yet."""
         ...
 
@@ -140,13 +140,13 @@ class Renewing:
         """It is still to take over."""
         return self.offered is not None and self.offered.pending is slot and not self._knows_too_much(slot)
 
-    def declined(self, slot: Slot, details: str) -> None:
+    def declined(self, slot: Slot, error: ProviderError) -> None:
         """What was offered could not take over, or is not wanted any more."""
         slot.scope.cancel()
         if self.offered is not None and self.offered.pending is slot:
             plan, reason = slot.plan, self.offered.reason
             self._drop()
-            self._discouraged(plan, reason, details)
+            self._discouraged(plan, reason, error)
         self.look()
 
     async def run(self) -> None:
@@ -229,9 +229,9 @@ class Renewing:
                 self._drop()
                 self.pending = fresh
             except ProviderError as error:
-                self._discouraged(plan, reason, error.details, error.retry_after_s)
+                self._discouraged(plan, reason, error)
             except trio.TooSlowError:
-                self._discouraged(plan, reason, LATE)
+                self._discouraged(plan, reason, SessionLost(LATE))
         self._dialling = None
 
     def _offer(self, pending: Slot, due: Renewal) -> None:
@@ -251,7 +251,7 @@ class Renewing:
             self._backoff.reset()  # it has lived: some providers end a session that hears nothing for half a minute
         self._drop()
         if slot.lost is not None:
-            self._discouraged(slot.plan, reason, slot.lost.details, slot.lost.retry_after_s)
+            self._discouraged(slot.plan, reason, slot.lost)
 
     def _drop(self) -> None:
         if self.pending is not None:
@@ -263,12 +263,12 @@ class Renewing:
         self._backoff.reset()
         self.look()
 
-    def _discouraged(self, plan: Plan, reason: Reason | None, details: str, retry_after_s: float | None = None) -> None:
+    def _discouraged(self, plan: Plan, reason: Reason | None, error: ProviderError) -> None:
         """A wish is given up; a renewal is tried again, for its reason stays."""
         if self._wish is not None and self._wish.plan.same(plan):
             self._wish = self._wish.earlier
-        self._retry_at = trio.current_time() + self._backoff.next_s(retry_after_s)
-        self._running.refused(plan, reason, details)
+        self._retry_at = trio.current_time() + self._backoff.next_s(error.retry_after_s)
+        self._running.refused(plan, reason, error)
         self.look()
 
 

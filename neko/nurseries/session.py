@@ -26,6 +26,7 @@ from neko.nurseries.models import Models, open_models
 from neko.nurseries.news import News
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
+from neko.nurseries.redialling import PATIENCE
 from neko.nurseries.renewing import Renewing, Wish
 from neko.nurseries.reports import Reports
 from neko.nurseries.sight import Sight
@@ -33,6 +34,7 @@ from neko.nurseries.slot import Plan, Slot
 from neko.nurseries.succession import Succession
 from neko.nurseries.translating import Translating
 from neko.nurseries.turns import Turns
+from neko.nurseries.vacancy import Vacancy, standing_in
 from neko.protocol.client import InputMode
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import (
@@ -43,7 +45,7 @@ from neko.protocol.server import (
     Status,
     TurnEnd,
 )
-from neko.realtime.errors import ProviderError
+from neko.realtime.errors import ProviderError, Unreachable
 from neko.realtime.session import AudioDelta, Expiring, ModelEvent, ReplyDone, ReplyStarted, TextDelta
 from neko.telemetry import get_logger
 from neko.telemetry.metrics import SwapMetrics
@@ -94,12 +96,14 @@ class Session:
     _listening: Listening | None = field(default=None, init=False)  # as long as anybody is to be told anything
     _asked_at: float = field(factory=trio.current_time, init=False)
     _models: Models | None = field(default=None, init=False)
+    _vacancy: Vacancy = field(init=False)
     _idle: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _touched_at: float = field(default=-inf, init=False)  # when its deadline was put off last
 
     def __attrs_post_init__(self) -> None:
         character = self.plan.snapshot.name
         self._reports = Reports(character, self.id, self.ports.agents, self.history, self.agent_flags)
+        self._vacancy = Vacancy(self.ports.back)
 
     @property
     def mode(self) -> InputMode:
@@ -309,6 +313,7 @@ class Session:
             self.scope,
             self.answer,
             self.ports.starts,
+            self._vacancy,
             trio.current_time(),
         )
         renewing = Renewing(succession, self.inbox, self.history)
@@ -332,6 +337,7 @@ class Session:
         self.outbox.post(self.answer())
         self._reports.started(self.mode)
         nursery.start_soon(renewing.run)
+        nursery.start_soon(self._vacancy.run, renewing.look)
         nursery.start_soon(sight.run)
         return conduct
 
@@ -345,7 +351,7 @@ class Session:
             with trio.fail_at(self._asked_at + START_WITHIN):
                 inherited = self.inherit()
                 slot = await models.adopt(inherited, self.plan, fresh=self.fresh) if inherited else None
-                slot = slot or await models.dial(self.plan)
+                slot = slot or await self._dial(models)
         except ProviderError as error:
             self._failed(error.code, error.details)
         except trio.TooSlowError:
@@ -353,6 +359,23 @@ class Session:
         else:
             return slot
         return None
+
+    async def _dial(self, models: Models) -> Slot:
+        """Of the character's provider, or of the one that stands in for it."""
+        plan, within_s = self.plan.stand_in(), self._policy.swap_deadline_s
+        if plan is None:
+            return await models.dial(self.plan)
+        try:
+            with trio.fail_after(min(within_s, PATIENCE * START_WITHIN)):
+                return await models.dial(self.plan)
+        except ProviderError as error:
+            why = error
+        except trio.TooSlowError:
+            why = Unreachable(f"{self.plan.provider_name} does not answer")
+        slot = await models.dial(plan)
+        self.outbox.post(standing_in(self.plan, plan, why))
+        self._vacancy.begins(self.plan, why)
+        return slot
 
     async def _run_conduct(self, conduct: Conduct) -> None:
         try:

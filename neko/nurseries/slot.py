@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol, assert_never
 from uuid import uuid4
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from neko.audio.given import Given
 from neko.audio.ledger import Heard, Ledger
@@ -57,9 +57,21 @@ class Plan:
     mark: int = 0  # of the history, when the lines were taken from it
     forgets: int = 0  # how often something had been forgotten by then
 
+    stands_in: bool = False  # its provider is the fallback, for as long as the character's own cannot be had
+
     def same(self, other: Plan) -> bool:
         """The same session for the person, whatever it was told."""
         return self.snapshot == other.snapshot and self.mode is other.mode
+
+    @property
+    def provider_name(self) -> str:
+        spoken = self.mode is InputMode.AUDIO
+        return self.snapshot.provider_name if spoken else self.snapshot.text_provider_name
+
+    def stand_in(self) -> Plan | None:
+        """The same with the character's fallback; None when it has none, or this is it."""
+        snapshot = self.snapshot.stand_in(spoken=self.mode is InputMode.AUDIO)
+        return None if snapshot is None else evolve(self, snapshot=snapshot, stands_in=True)
 
 
 Question = Say | Tell | GoOn | ToolResult

@@ -17,8 +17,10 @@ from neko.nurseries.news import News
 from neko.nurseries.outbox import Outbox
 from neko.nurseries.reports import Reports
 from neko.nurseries.slot import Plan, Slot
+from neko.nurseries.vacancy import Vacancy, standing_in
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import ServerMessage, SessionFailed, SessionSwapped, Status
+from neko.realtime.errors import ProviderError
 from neko.telemetry import get_logger
 from neko.telemetry.metrics import SwapMetrics
 
@@ -38,6 +40,7 @@ class Succession:
     _scope: trio.CancelScope  # of the session; it has a deadline while nobody is there
     _answer: Callable[[], ServerMessage]  # for a client that asked for another mode
     _starts: Lull
+    _vacancy: Vacancy
     touched_at: float  # when something was said last
     conduct: Conduct = field(init=False)
     _told_of: Snapshot | None = field(default=None, init=False)  # that it does not come up; once is enough
@@ -60,7 +63,10 @@ class Succession:
         return self._scope.deadline == inf
 
     def newest(self) -> Plan:
-        return self._newest_of(self.slot.plan)
+        wanted = self._newest_of(self.slot.plan)
+        if not self.slot.plan.stands_in or self._vacancy.wants(wanted) or self._vacancy.found:
+            return wanted
+        return wanted.stand_in() or wanted
 
     async def lull(self) -> None:
         await self._starts.wait()
@@ -68,9 +74,13 @@ class Succession:
     async def dial(self, plan: Plan) -> Slot:
         return await self._models.dial(plan, but=self.slot.unanswered)
 
-    def refused(self, plan: Plan, reason: Reason | None, details: str) -> None:
+    def refused(self, plan: Plan, reason: Reason | None, error: ProviderError) -> None:
         self._swaps.failed()
+        details = error.details
         log.warning("session.not_prepared", reason=reason, details=details)
+        if self._vacancy.plan is not None and plan.same(self._vacancy.plan):
+            self._vacancy.begins(plan, error)  # it was found, and lost again: the client knows
+            return
         if reason is Reason.REQUESTED or (reason is Reason.CONFIG and plan.snapshot != self._told_of):
             self._told_of = plan.snapshot
             self._outbox.post(Status(StatusCode.SWAP_FAILED, f"{details}; the old session goes on"))
@@ -80,10 +90,23 @@ class Succession:
     async def successor(self, lost: Slot) -> Slot:
         return self.conduct.renewing.take() or await self._models.dial(lost.plan, but=lost.unanswered)
 
+    def has_stand_in(self, lost: Slot) -> bool:
+        return not lost.plan.stands_in and self._newest_of(lost.plan).stand_in() is not None
+
+    async def stand_in(self, lost: Slot, why: ProviderError) -> Slot:
+        wanted = self._newest_of(lost.plan)
+        plan = wanted.stand_in() or wanted
+        slot = await self._models.dial(plan, but=lost.unanswered)
+        self._outbox.post(standing_in(wanted, plan, why))
+        self._vacancy.begins(wanted, why)
+        return slot
+
     def moved(self, old: Slot, new: Slot, swapped: SessionSwapped) -> None:
         self._swaps.swapped(swapped.reason, swapped.gap_ms, swapped.lost_ms)
         self._reports.swapped(swapped)
         log.info("session.swapped", old=old.session.id, new=new.session.id, reason=swapped.reason)
         if new.plan.mode is not old.plan.mode:
             self._outbox.post(self._answer())
+        if not new.plan.stands_in:
+            self._vacancy.ends()
         self.conduct.renewing.look()

@@ -11,7 +11,7 @@ import trio
 from attrs import frozen
 
 from neko.protocol.errors import StatusCode
-from neko.realtime.errors import ProviderError, only_error
+from neko.realtime.errors import ProviderError, SessionLost, only_error
 from neko.realtime.session import (
     Complaint,
     Facts,
@@ -54,10 +54,14 @@ class _Question:
 class OmniOfflineClient:
     """A text session; made by `open_offline`. Questions are answered one after the other, by one task."""
 
-    def __init__(self, model: Replies, instructions: str, lines: Sequence[Line], *, sees: bool) -> None:
+    def __init__(
+        self, model: Replies, instructions: str, lines: Sequence[Line], *, sees: bool, gives_up: bool = False
+    ) -> None:
         self.facts = Facts(hears_hz=None, speaks_hz=None, sees=sees, watched=False)
         self.id = f"text_{uuid4().hex[:12]}"
         self._model = model
+        self._gives_up = gives_up
+        self._failed: ProviderError | None = None  # with this the session has ended
         self._messages: list[Message] = [{"role": "system", "content": instructions}]
         self._messages += [_message(line) for line in lines]
         self._ask, self._asked = trio.open_memory_channel[_Question](QUESTIONS)
@@ -75,14 +79,14 @@ class OmniOfflineClient:
             case Tell(instructions):
                 await self._question("system", instructions, None)
             case GoOn():
-                await self._ask.send(_Question(f"reply_{uuid4().hex[:12]}", None))
+                await self._put(None)
             case See(url):
                 self._messages.append({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
             case Interrupt():
                 self._interrupt(command)
             case ToolResult(call_id, _, output):
                 self._messages.append({"role": "tool", "tool_call_id": call_id, "content": output})
-                await self._ask.send(_Question(f"reply_{uuid4().hex[:12]}", None))
+                await self._put(None)
             case Hear():
                 await self._emit.send(Complaint(StatusCode.INVALID_INPUT_TYPE, "a text session has no ears"))
             case _:
@@ -93,11 +97,15 @@ class OmniOfflineClient:
         await trio.lowlevel.checkpoint()
 
     async def receive(self) -> ModelEvent:
-        return await self._events.receive()
+        try:
+            return await self._events.receive()
+        except trio.EndOfChannel:
+            raise self._failed or SessionLost("the session is over") from None
 
     async def answer(self) -> None:
         """Answers the questions in order until cancelled."""
-        async for question in self._asked:
+        while self._failed is None:
+            question = await self._asked.receive()
             with trio.CancelScope() as scope:
                 self._answering = (question.reply_id, scope)
                 await self._reply(question)
@@ -106,7 +114,13 @@ class OmniOfflineClient:
 
     async def _question(self, role: str, text: str, request_id: str | None) -> None:
         self._messages.append({"role": role, "content": text})
-        await self._ask.send(_Question(f"reply_{uuid4().hex[:12]}", request_id))
+        await self._put(request_id)
+
+    async def _put(self, request_id: str | None) -> None:
+        try:
+            await self._ask.send(_Question(f"reply_{uuid4().hex[:12]}", request_id))
+        except trio.BrokenResourceError:
+            raise SessionLost("the session is over") from self._failed
 
     async def _reply(self, question: _Question) -> None:
         reply_id = question.reply_id
@@ -119,6 +133,11 @@ class OmniOfflineClient:
                     await self._emit.send(TextDelta(reply_id, piece))
         except ProviderError as error:
             # A picture that a model refuses would have it refuse every question after it.
+            if self._gives_up:
+                self._failed = error
+                self._emit.close()
+                self._asked.close()
+                return
             self._messages = [message for message in self._messages if isinstance(message["content"], str)]
             await self._emit.send(Complaint(error.code, error.details))
             await self._emit.send(ReplyDone(reply_id, ReplyStatus.FAILED))
@@ -145,10 +164,14 @@ def _message(line: Line) -> Message:
 
 @asynccontextmanager
 async def open_offline(
-    model: Replies, instructions: str, lines: Sequence[Line], *, sees: bool = True
+    model: Replies, instructions: str, lines: Sequence[Line], *, sees: bool = True, gives_up: bool = False
 ) -> AsyncIterator[OmniOfflineClient]:
-    """A text session on `model` that was told `lines`; leaving the context stops what is being answered."""
-    client = OmniOfflineClient(model, instructions, lines, sees=sees)
+    """A text session on `model` that was told `lines`; leaving the context stops what is being answered.
+
+    Where it `gives_up`, a reply that fails ends the session, for another one to answer in its place; otherwise the
+    failure is told, and the next question may fare better.
+    """
+    client = OmniOfflineClient(model, instructions, lines, sees=sees, gives_up=gives_up)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.answer)

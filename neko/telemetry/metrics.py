@@ -98,6 +98,12 @@ class Metrics(Collector):
             "neko_swap_gap_seconds", "Silence that a swap put in.", ["reason"], registry=registry, buckets=GAPS_S
         )
         self.lost = Counter("neko_swap_lost_seconds", "Speech lost in swaps.", [character], registry=registry)
+        self.provider_errors = Counter(
+            "neko_provider_errors", "Attempts to reach a provider that failed.", ["provider", "code"], registry=registry
+        )
+        self.left_alone = Gauge(
+            "neko_provider_left_alone", "Whether a provider that fails is left alone.", ["provider"], registry=registry
+        )
         self.failures = Counter("neko_swap_failures", "Swaps given up.", [character], registry=registry)
         self.commits = Histogram(
             "neko_memory_commit_seconds", "Writing what was said.", registry=registry, buckets=COMMITS_S

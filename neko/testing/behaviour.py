@@ -53,6 +53,8 @@ class Behaviour:
     """TCP is accepted at once, the upgrade is answered so much later."""
     refuse_status: int | None = None
     """The upgrade is refused with this HTTP status and OpenAI's error object: 401 for a bad key, 429 for too many."""
+    retry_after_s: float | None = None
+    """What a refusal says of when to come back."""
 
     # Misbehaving in the session
     expires_after_s: float | None = None

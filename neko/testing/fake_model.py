@@ -78,6 +78,8 @@ class FakeModels:
     close_s: float = 0.0  # how long the goodbye takes, whatever is cancelled
     takes_s: float = 0.0  # what sessions that are dialled from now on begin with
     refusal: ProviderError | None = None
+    away: dict[str, ProviderError] = field(factory=dict)  # providers, by name, that refuse with this
+    silent: set[str] = field(factory=set)  # providers that never answer
     sees: bool = True
     voiced: Facts = VOICED  # what spoken sessions are like
     first_words: tuple[Happening, ...] = ()  # said as soon as somebody listens
@@ -88,13 +90,15 @@ class FakeModels:
     async def connect(
         self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]
     ) -> AsyncIterator[FakeModelSession]:
+        name = snapshot.provider_name if mode is InputMode.AUDIO else snapshot.text_provider_name
         self.dialling += 1
         try:
-            await trio.sleep(self.dial_s)
+            await trio.sleep(inf if name in self.silent else self.dial_s)
         finally:
             self.dialling -= 1
-        if self.refusal is not None:
-            raise self.refusal
+        refusal = self.away.get(name, self.refusal)
+        if refusal is not None:
+            raise refusal
         facts = evolve(self.voiced if mode is InputMode.AUDIO else SILENT, sees=self.sees)
         session = FakeModelSession(f"fake_{len(self.sessions)}", snapshot, mode, facts, takes_s=self.takes_s)
         session.primed += lines

@@ -106,7 +106,7 @@ class Provider:
         status = behaviour.refuse_status if handshake.path == self._dialect.path else NOT_FOUND
         try:
             if status is not None:
-                await request.reject(status, extra_headers=[JSON], body=orjson.dumps(refusal(status)))
+                await request.reject(status, extra_headers=_refusing(behaviour), body=orjson.dumps(refusal(status)))
                 return None
             connection = await request.accept(subprotocol=next(iter(handshake.subprotocols), None))
         except ConnectionClosed:
@@ -141,6 +141,11 @@ class Provider:
     def _count(self, change: int) -> None:
         self.open_sessions += change
         self._bell.ring()
+
+
+def _refusing(behaviour: Behaviour) -> list[tuple[bytes, bytes]]:
+    after_s = behaviour.retry_after_s
+    return [JSON] if after_s is None else [JSON, (b"Retry-After", f"{after_s:g}".encode())]
 
 
 def _read(request: WebSocketRequest) -> Handshake:

@@ -7,10 +7,9 @@ from typing import Any, ClassVar, Protocol
 
 from attrs import field, frozen
 
+from neko.config.snapshot import DEFAULT_VOICE as DEFAULT_VOICE
 from neko.realtime.errors import Kind, ProviderError
 from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent, Tool
-
-DEFAULT_VOICE = "default"  # ours, not the provider's: leave the choice to it
 
 
 @frozen
