@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 
-# Trio's tasks and exceptions leave few cycles, and each frame of a microphone makes some thirty objects: with Python's
-# own 700 the youngest generation was looked through 200 times a second at 50 sessions, and a pause of the oldest one,
-# which grows with all that lives, was heard in every conversation.
-YOUNG_OBJECTS = 20_000
-YOUNG_ROUNDS, MIDDLE_ROUNDS = 20, 50
+# A pause is as long as there are objects to look through, and is heard in every conversation. What a start or a swap
+# makes lives on, so that looking seldom means looking through many: 20,000 young ones took longer than a swap may delay
+# others. What comes and goes with the sound needs no collector, and hardly counts.
+YOUNG_OBJECTS = 1_000
+YOUNG_ROUNDS = 5  # until those that outlived one are looked through again
+# And until all are, which takes longest: after some hundred starts. What sessions leave behind in cycles waits for it.
+MIDDLE_ROUNDS = 100
 
 
 def calm_collector() -> None:
-    """What is there now will stay: it is not looked through any more, and the rest seldom.
+    """What is there now will stay: it is not looked through any more, and the rest often and little at a time.
 
     For the whole process, so it is the command's to call, once everything is imported.
     """
