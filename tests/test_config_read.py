@@ -90,6 +90,8 @@ def test_the_defaults_of_provider_and_character() -> None:
         "api_key_env": "",
         "max_session_s": None,
         "temperature": None,
+        "context_tokens": None,
+        "sees": None,
     }
     given = attrs.asdict(Character(), recurse=False)
     assert "{LANLAN_NAME}" in given.pop("prompt")

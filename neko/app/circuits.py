@@ -10,6 +10,7 @@ import trio
 from attrs import define, field, frozen
 
 from neko.config.model import Provider
+from neko.realtime.chat_calls import Call
 from neko.realtime.circuit import Circuit
 from neko.realtime.errors import KeyMissing, NotReady, ProviderError, Unreachable, VoiceUnavailable
 from neko.realtime.omni_offline import Replies
@@ -86,7 +87,7 @@ class Remembered:
     _asking: Callable[[], AbstractContextManager[None]]
 
     @asynccontextmanager
-    async def reply(self, messages: Sequence[Any]) -> AsyncIterator[AsyncIterator[str]]:
+    async def reply(self, messages: Sequence[Any]) -> AsyncIterator[AsyncIterator[str | Call]]:
         """As the model's own."""
         async with AsyncExitStack() as stack:
             with self._asking():

@@ -21,6 +21,7 @@ from neko.config.errors import ConfigError
 from neko.config.model import Provider, ProviderKind, WebSocketLibrary
 from neko.config.snapshot import NATIVE, Snapshot
 from neko.conversation.backoff import Backoff
+from neko.conversation.tokens import tokens
 from neko.local.engines import ChatMessage
 from neko.local.errors import LocalError
 from neko.local.items import PROMPT_TOKENS, message_tokens
@@ -34,7 +35,7 @@ from neko.realtime.dial import dial
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
 from neko.realtime.errors import KeyMissing, Misconfigured, NotReady, ProviderError, VoiceUnavailable
-from neko.realtime.omni_offline import open_offline
+from neko.realtime.omni_offline import ANSWER_TOKENS, CONTEXT_TOKENS, WithTools, open_offline
 from neko.realtime.omni_realtime import open_realtime
 from neko.realtime.session import Line, ModelSession
 from neko.telemetry import get_logger
@@ -124,7 +125,8 @@ class Adapters:
         if mode is InputMode.TEXT:
             with warm.for_conversation() as mine:
                 await _read(mine, snapshot, lines)
-                async with open_offline(mine.chat, snapshot.character.prompt, lines, sees=False) as offline:
+                prompt = snapshot.character.prompt
+                async with open_offline(mine.chat, prompt, lines, sees=False, room_tokens=PROMPT_TOKENS) as offline:
                     offline.facts = evolve(offline.facts, context_tokens=_context_tokens(snapshot))
                     yield offline
         else:
@@ -148,15 +150,19 @@ class Adapters:
     @asynccontextmanager
     async def _chat(self, snapshot: Snapshot, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
         """It is asked with the first question, or at once where another one may have to stand in for it."""
-        provider = snapshot.text_provider
+        provider, prompt = snapshot.text_provider, snapshot.character.prompt
         asking = partial(self.circuits.asking, snapshot.text_provider_name, provider)
         has_stand_in = snapshot.stand_in(spoken=False) is not None
+        sees, room_tokens = provider.sees is not False, _room_tokens(snapshot, provider)
         async with open_chat(self._endpoint(provider)) as chat:
             if has_stand_in:
                 with suppress(Misconfigured), asking():  # not every endpoint lists its models
                     await chat.check()
-            model, prompt = Remembered(chat, asking), snapshot.character.prompt
-            async with open_offline(model, prompt, lines, gives_up=has_stand_in) as session:
+            model = Remembered(WithTools(chat, snapshot.tools) if snapshot.tools else chat, asking)
+            async with open_offline(
+                model, prompt, lines, sees=sees, room_tokens=room_tokens, gives_up=has_stand_in
+            ) as session:
+                session.facts = evolve(session.facts, context_tokens=max(1, room_tokens - message_tokens(prompt)))
                 yield session
 
     @asynccontextmanager
@@ -183,6 +189,13 @@ def _asked_of(snapshot: Snapshot, mode: InputMode) -> tuple[str, Provider]:
 def _context_tokens(snapshot: Snapshot) -> int:
     """What one place in the language model's memory holds beside the character's prompt."""
     return max(1, PROMPT_TOKENS - message_tokens(snapshot.character.prompt))
+
+
+def _room_tokens(snapshot: Snapshot, provider: Provider) -> int:
+    """What a chat endpoint's context holds beside the answer and the descriptions of tools; some of it in any case."""
+    described = (f"{tool.name}{tool.description}{dict(tool.parameters)}" for tool in snapshot.tools)
+    context_tokens = provider.context_tokens or CONTEXT_TOKENS
+    return max(context_tokens - ANSWER_TOKENS - sum(map(tokens, described)), context_tokens // 4)
 
 
 async def _read(warm: Warm, snapshot: Snapshot, lines: Sequence[Line]) -> None:

@@ -57,6 +57,10 @@ LIMIT_SECONDS = Accept(
 COUNT = Accept(f"a whole number from 0 to {MOST}", lambda count: 0 <= count <= MOST)
 LEVEL = Accept("a whole number from 0 (off) to 4 (most)", lambda level: 0 <= level <= 4)
 SOME = Accept(f"a whole number from 1 to {MOST}", lambda count: 1 <= count <= MOST)
+CONTEXT = Accept(
+    f"a whole number from 1024 to {100 * MOST}, or no such key",
+    lambda count: count is None or 1_024 <= count <= 100 * MOST,
+)
 TEMPERATURE = Accept(
     "a number from 0 (always the likeliest word) to 2, or no such key", lambda value: value is None or 0 <= value <= 2
 )

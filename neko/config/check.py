@@ -125,9 +125,11 @@ def _check_provider(name: str, provider: Provider, where: str) -> None:
     if name == EMBEDDED and provider.kind is not ProviderKind.LOCAL:
         problem = f"{key}.kind is {shown(provider.kind)}, but this name is the embedded provider's; accepted: local"
         raise ConfigError(where, problem)
-    if provider.temperature is not None and provider.kind not in CHATTING:
-        problem = f"{key}.temperature is there, but kind {provider.kind} takes none"
-        raise ConfigError(where, f"{problem}; accepted: a provider of kind {' or '.join(CHATTING)}, or no such key")
+    for option, kinds in _ONLY_FOR.items():
+        if getattr(provider, option) is not None and provider.kind not in kinds:
+            problem = f"{key}.{option} is there, but kind {provider.kind} takes none"
+            accepted = f"a provider of kind {' or '.join(kinds)}, or no such key"
+            raise ConfigError(where, f"{problem}; accepted: {accepted}")
     if provider.api is Generation.BETA and provider.kind not in BETAS:
         problem = f"{key}.api is {shown(provider.api)}, which kind {provider.kind} does not have"
         raise ConfigError(where, f"{problem}; accepted: {Generation.GA}")
@@ -141,6 +143,9 @@ def _check_provider(name: str, provider: Provider, where: str) -> None:
             _check_url(key, provider, ("http", "https"), where)
         case _:
             _check_realtime(key, provider, where)
+
+
+_ONLY_FOR = {"temperature": CHATTING, "context_tokens": (ProviderKind.CHAT,), "sees": (ProviderKind.CHAT,)}
 
 
 def _check_realtime(key: str, provider: Provider, where: str) -> None:

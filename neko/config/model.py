@@ -119,7 +119,8 @@ class Provider:
     """Where a model is reached. "" and None mean: what the dialect knows.
 
     Of kind `local`, `model` is "" (the installed weights), the path of a GGUF file, or "scripted" (a persona without a
-    model), and `url` any OpenAI-compatible chat URL to use instead. `temperature` is for the kinds `local` and `chat`.
+    model), and `url` any OpenAI-compatible chat URL to use instead. `temperature` is for the kinds `local` and `chat`,
+    `context_tokens` (of the server) and `sees` (whether the model takes pictures) for the kind `chat`.
     """
 
     kind: ProviderKind
@@ -129,6 +130,8 @@ class Provider:
     api_key_env: str = field(default="", validator=accept.VARIABLE)
     max_session_s: float | None = field(default=None, validator=accept.LIMIT_SECONDS)
     temperature: float | None = field(default=None, validator=accept.TEMPERATURE)
+    context_tokens: int | None = field(default=None, validator=accept.CONTEXT)
+    sees: bool | None = None
 
     @property
     def chat_options(self) -> dict[str, float]:

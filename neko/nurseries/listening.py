@@ -14,12 +14,13 @@ from neko.nurseries.outbox import Outbox
 from neko.nurseries.reports import Reports
 from neko.nurseries.slot import Settled, Slot
 from neko.nurseries.turns import Turns
-from neko.protocol.server import ResponseDiscarded, Status, UserTranscript
+from neko.protocol.server import RepetitionWarning, ResponseDiscarded, Status, UserTranscript
 from neko.realtime.session import (
     AudioDelta,
     Complaint,
     Expiring,
     ModelEvent,
+    Repeating,
     ReplyDone,
     ReplyStarted,
     SpeechStarted,
@@ -96,6 +97,8 @@ class Listening:
                 self.turns.generated(slot, reply_id, status)
             case ToolCalled():
                 self.turns.calls.begin(slot, event)
+            case Repeating():
+                self._outbox.post(RepetitionWarning())
             case Expiring():
                 pass
             case Complaint(code, details):

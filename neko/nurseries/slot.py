@@ -29,6 +29,7 @@ from neko.realtime.session import (
     Line,
     ModelEvent,
     ModelSession,
+    Repeating,
     ReplyDone,
     ReplyStarted,
     ReplyStatus,
@@ -204,7 +205,7 @@ class Slot:
             case ToolCalled(call_id):
                 self.calls[call_id] = event
                 self._calls_tool = True
-            case TextDelta() | AudioDelta() | Complaint() | Expiring():
+            case TextDelta() | AudioDelta() | Repeating() | Complaint() | Expiring():
                 pass
             case _:
                 assert_never(event)

@@ -11,6 +11,8 @@ import httpx
 import orjson
 from attrs import evolve, field, frozen
 
+from neko.config.snapshot import Tool
+from neko.realtime.chat_calls import Call, CallDeltas
 from neko.realtime.codes import CODES
 from neko.realtime.errors import ProtocolBroken, ProviderError, Unreachable, refused
 from neko.realtime.refusals import SAID, refusal
@@ -47,14 +49,30 @@ class ChatModel:
         Raises:
             ProviderError: the endpoint cannot be reached, refuses, or breaks off.
         """
-        body = {"model": self._endpoint.model, "messages": messages, "stream": True} | dict(self._endpoint.options)
+        async with self._stream(messages) as deltas, aclosing(_words(deltas)) as pieces:
+            yield pieces
+
+    @asynccontextmanager
+    async def answer(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]
+    ) -> AsyncIterator[AsyncIterator[str | Call]]:
+        """As `reply`, by a model that may use tools: what it asks for comes after all words."""
+        asked = {"tools": [{"type": "function", "function": _described(tool)} for tool in tools]} if tools else {}
+        async with self._stream(messages, **asked) as deltas, aclosing(_words_and_calls(deltas)) as pieces:
+            yield pieces
+
+    @asynccontextmanager
+    async def _stream(
+        self, messages: Sequence[Mapping[str, Any]], **more: Any
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        body = {"model": self._endpoint.model, "messages": messages, "stream": True, **more, **self._endpoint.options}
         try:
             async with self._client.stream("POST", "chat/completions", json=body) as response:
                 if not response.is_success:
                     await response.aread()
                     raise self._refused(response)
-                async with _lines(response) as lines, aclosing(_pieces(lines)) as pieces:
-                    yield pieces
+                async with _lines(response) as lines, aclosing(_deltas(lines)) as deltas:
+                    yield deltas
         except httpx.RequestError as error:
             raise Unreachable(f"{self._endpoint.url} does not answer ({type(error).__name__}: {error})") from error
 
@@ -99,28 +117,52 @@ async def _lines(response: httpx.Response) -> AsyncIterator[AsyncIterator[str]]:
         await hang_up(response, lines)
 
 
-async def _pieces(lines: AsyncIterator[str]) -> AsyncGenerator[str]:
+async def _deltas(lines: AsyncIterator[str]) -> AsyncGenerator[dict[str, Any]]:
+    finished = False
     async for line in lines:
         if not line.startswith(_DATA):
             continue
         data = line.removeprefix(_DATA).strip()
         if data == _DONE:
             return
-        piece = _content(data)
-        if piece:
-            yield piece
-    raise Unreachable("the model's answer broke off")
+        choice = _choice(data)
+        # Which reason, no two servers agree on: some say "stop" after a call of a tool.
+        finished = finished or choice.get("finish_reason") is not None
+        yield choice.get("delta") or {}
+    if not finished:  # not every server says [DONE]
+        raise Unreachable("the model's answer broke off")
 
 
-def _content(data: str) -> str:
+async def _words(deltas: AsyncIterator[Mapping[str, Any]]) -> AsyncGenerator[str]:
+    async for delta in deltas:
+        if content := delta.get("content"):
+            yield str(content)
+
+
+async def _words_and_calls(deltas: AsyncIterator[Mapping[str, Any]]) -> AsyncGenerator[str | Call]:
+    calls = CallDeltas()
+    async for delta in deltas:
+        calls.push(delta)
+        if content := delta.get("content"):
+            yield str(content)
+    for call in calls.calls():
+        yield call
+
+
+def _described(tool: Tool) -> dict[str, Any]:
+    parameters = dict(tool.parameters) or {"type": "object", "properties": {}}
+    return {"name": tool.name, "description": tool.description, "parameters": parameters}
+
+
+def _choice(data: str) -> dict[str, Any]:
     try:
         chunk = orjson.loads(data)
     except orjson.JSONDecodeError:
         raise ProtocolBroken(f"the model's answer holds a line that is not JSON: {data[:SAID]!r}") from None
     match chunk:
-        case {"choices": [{"delta": {"content": str(content)}}, *_]}:
-            return content
+        case {"choices": [dict(choice), *_]}:
+            return choice
         case {"error": {"message": str(message), **rest}}:
             raise CODES.get(str(rest.get("code")), ProviderError)(message)
         case _:
-            return ""
+            return {}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, Protocol, assert_never
 from uuid import uuid4
 
 import trio
-from attrs import frozen
+from attrs import define, evolve, field, frozen
 
+from neko.conversation.backoff import Backoff
+from neko.conversation.context import ChatContext, Message
+from neko.conversation.repetition import Repetition
 from neko.protocol.errors import StatusCode
+from neko.realtime.chat import ChatModel
+from neko.realtime.chat_calls import Call
 from neko.realtime.errors import ProviderError, SessionLost, only_error
 from neko.realtime.session import (
     Complaint,
@@ -21,6 +27,7 @@ from neko.realtime.session import (
     Line,
     ModelCommand,
     ModelEvent,
+    Repeating,
     ReplyDone,
     ReplyStarted,
     ReplyStatus,
@@ -28,21 +35,43 @@ from neko.realtime.session import (
     See,
     Tell,
     TextDelta,
+    Tool,
+    ToolCalled,
     ToolResult,
 )
+from neko.telemetry import get_logger
+
+log = get_logger("text")
 
 EVENTS = 64  # pieces of a reply; a slow reader holds the stream back
 QUESTIONS = 16  # typed faster than answered; then the typing waits
-
-Message = dict[str, Any]
+# An endpoint that restarts is back in a second or two, a rate limit of one request a second is over as soon. Whoever
+# typed waits meanwhile: what asks for a longer pause is told at once.
+TRIES, PATIENCE_S = 4, 10.0
+AGAIN = partial(Backoff, 0.5, 4.0)
+CONTEXT_TOKENS = 8_192  # where nobody says how much a server holds: what most models for a laptop are run with
+ANSWER_TOKENS = 1_024  # of a context are for the answer
+SENTENCE_ENDS = frozenset(".!?\n。！？…")
+WRONG_REQUEST = frozenset({400, 404, 415, 422, 501})  # by which endpoints say that they do not take what was sent
 
 
 class Replies(Protocol):
-    """What `neko.realtime.chat.ChatModel` does for a text session."""
+    """Who answers in a text session."""
 
-    def reply(self, messages: Sequence[Any]) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """The pieces of the next message; raises `ProviderError`."""
+    def reply(self, messages: Sequence[Any]) -> AbstractAsyncContextManager[AsyncIterator[str | Call]]:
+        """The pieces of the next message, then the tools that it asks for; raises `ProviderError`."""
         ...
+
+
+@frozen
+class WithTools:
+    """A chat model that may use these tools."""
+
+    chat: ChatModel
+    tools: Sequence[Tool]
+
+    def reply(self, messages: Sequence[Any]) -> AbstractAsyncContextManager[AsyncIterator[str | Call]]:
+        return self.chat.answer(messages, self.tools)
 
 
 @frozen
@@ -51,42 +80,61 @@ class _Question:
     request_id: str | None
 
 
+@define
+class _Said:
+    """What has come of a reply."""
+
+    words: str = ""
+    calls: list[Call] = field(factory=list)
+
+    @property
+    def begun(self) -> bool:
+        return bool(self.words or self.calls)
+
+
 class OmniOfflineClient:
     """A text session; made by `open_offline`. Questions are answered one after the other, by one task."""
 
     def __init__(
-        self, model: Replies, instructions: str, lines: Sequence[Line], *, sees: bool, gives_up: bool = False
+        self, model: Replies, context: ChatContext, facts: Facts, *, backoff: Callable[[], Backoff], gives_up: bool
     ) -> None:
-        self.facts = Facts(hears_hz=None, speaks_hz=None, sees=sees, watched=False)
+        self.facts = facts
         self.id = f"text_{uuid4().hex[:12]}"
         self._model = model
+        self._context = context
+        self._backoff = backoff
         self._gives_up = gives_up
         self._failed: ProviderError | None = None  # with this the session has ended
-        self._messages: list[Message] = [{"role": "system", "content": instructions}]
-        self._messages += [_message(line) for line in lines]
         self._ask, self._asked = trio.open_memory_channel[_Question](QUESTIONS)
         self._emit, self._events = trio.open_memory_channel[ModelEvent](EVENTS)
         self._answering: tuple[str, trio.CancelScope] | None = None
         self._answers: dict[str, Message] = {}  # the last one, by its reply
+        self._repetition = Repetition()
 
     async def prime(self, lines: Sequence[Line]) -> None:
-        self._messages += [_message(line) for line in lines]
+        for line in lines:
+            self._context.say(line.role, line.text)
+            if line.role == "assistant":
+                self._repetition.add(line.text)
 
     async def send(self, command: ModelCommand) -> None:
         match command:
             case Say(text, request_id):
-                await self._question("user", text, request_id)
+                self._context.say("user", text)
+                await self._question(request_id)
             case Tell(instructions):
-                await self._question("system", instructions, None)
+                self._context.say("system", instructions)
+                await self._question()
             case GoOn():
-                await self._put(None)
+                await self._question()
             case See(url):
-                self._messages.append({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
+                self._context.show(url)
             case Interrupt():
                 self._interrupt(command)
-            case ToolResult(call_id, _, output):
-                self._messages.append({"role": "tool", "tool_call_id": call_id, "content": output})
-                await self._put(None)
+            case ToolResult():
+                self._context.result(command.call_id, command.output)
+                if command.asks:
+                    await self._question()
             case Hear():
                 await self._emit.send(Complaint(StatusCode.INVALID_INPUT_TYPE, "a text session has no ears"))
             case _:
@@ -112,11 +160,7 @@ class OmniOfflineClient:
             if scope.cancelled_caught:
                 await self._emit.send(ReplyDone(question.reply_id, ReplyStatus.CANCELLED))
 
-    async def _question(self, role: str, text: str, request_id: str | None) -> None:
-        self._messages.append({"role": role, "content": text})
-        await self._put(request_id)
-
-    async def _put(self, request_id: str | None) -> None:
+    async def _question(self, request_id: str | None = None) -> None:
         try:
             await self._ask.send(_Question(f"reply_{uuid4().hex[:12]}", request_id))
         except trio.BrokenResourceError:
@@ -124,54 +168,105 @@ class OmniOfflineClient:
 
     async def _reply(self, question: _Question) -> None:
         reply_id = question.reply_id
-        said: list[str] = []
         await self._emit.send(ReplyStarted(reply_id, question.request_id))
         try:
-            async with self._model.reply(tuple(self._messages)) as pieces:
-                async for piece in pieces:
-                    said.append(piece)
-                    await self._emit.send(TextDelta(reply_id, piece))
+            said = await self._ask_until_it_begins(reply_id)
         except ProviderError as error:
-            # A picture that a model refuses would have it refuse every question after it.
             if self._gives_up:
                 self._failed = error
                 self._emit.close()
                 self._asked.close()
                 return
-            self._messages = [message for message in self._messages if isinstance(message["content"], str)]
+            self._learn(error)
             await self._emit.send(Complaint(error.code, error.details))
             await self._emit.send(ReplyDone(reply_id, ReplyStatus.FAILED))
             return
-        answer: Message = {"role": "assistant", "content": "".join(said)}
-        self._answers = {reply_id: answer}
-        self._messages.append(answer)
+        if self._repetition.repeats(said.words) and not said.calls:
+            self._help_out(said.words)
+            await self._emit.send(Repeating(reply_id))
+            await self._emit.send(ReplyDone(reply_id, ReplyStatus.CANCELLED))
+            return
+        self._repetition.add(said.words)
+        calls = [(call.id, call.name, call.arguments) for call in said.calls]
+        self._answers = {reply_id: self._context.answer(said.words, calls)}
+        for call in said.calls:
+            await self._emit.send(ToolCalled(call.id, call.name, call.arguments, reply_id))
         await self._emit.send(ReplyDone(reply_id, ReplyStatus.COMPLETED))
+
+    async def _ask_until_it_begins(self, reply_id: str) -> _Said:
+        """What fails before the first piece, and may pass, is tried again, unless another one stands in at once.
+
+        Raises `ProviderError`.
+        """
+        backoff, give_up_at = self._backoff(), trio.current_time() + PATIENCE_S
+        for _ in range(0 if self._gives_up else TRIES - 1):
+            said = _Said()
+            try:
+                await self._ask_once(reply_id, said)
+            except ProviderError as error:
+                pause_s = backoff.next_s(error.retry_after_s)
+                if said.begun or not error.passing or trio.current_time() + pause_s > give_up_at:
+                    raise
+                log.info("text.again", model_session=self.id, code=error.code, in_s=round(pause_s, 1))
+                await trio.sleep(pause_s)
+            else:
+                return said
+        said = _Said()
+        await self._ask_once(reply_id, said)
+        return said
+
+    async def _ask_once(self, reply_id: str, said: _Said) -> None:
+        """To the end of the answer, or until it turns out to be what was said twice already."""
+        async with self._model.reply(self._context.prompt()) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Call):
+                    said.calls.append(piece)
+                    continue
+                said.words += piece
+                await self._emit.send(TextDelta(reply_id, piece))
+                if not SENTENCE_ENDS.isdisjoint(piece) and self._repetition.repeats(said.words):
+                    return
+
+    def _learn(self, error: ProviderError) -> None:
+        """A picture that a model refuses would have it refuse every question after it."""
+        status = error.refusal.status if error.refusal else None
+        if status in WRONG_REQUEST and self._context.has_pictures:
+            self._context.drop_pictures()
+            self.facts = evolve(self.facts, sees=False)
+
+    def _help_out(self, words: str) -> None:
+        self._context.drop_answers(lambda said: self._repetition.resembles(words, said))
+        self._repetition.forget()
+        log.warning("text.repeating", model_session=self.id)
 
     def _interrupt(self, cut: Interrupt) -> None:
         """Stops the reply, and has the model remember of it what was heard."""
-        if cut.reply_id in self._answers:
-            answer = self._answers.pop(cut.reply_id)
-            self._messages = [message for message in self._messages if message is not answer]
-        elif self._answering is not None and self._answering[0] == cut.reply_id:
+        answer = self._answers.pop(cut.reply_id, None)
+        if answer is None and self._answering is not None and self._answering[0] == cut.reply_id:
             self._answering[1].cancel()
-        if cut.heard_text:
-            self._messages.append({"role": "assistant", "content": cut.heard_text})
-
-
-def _message(line: Line) -> Message:
-    return {"role": line.role, "content": line.text}
+        self._context.heard_only(answer, cut.heard_text)
 
 
 @asynccontextmanager
 async def open_offline(
-    model: Replies, instructions: str, lines: Sequence[Line], *, sees: bool = True, gives_up: bool = False
+    model: Replies,
+    instructions: str,
+    lines: Sequence[Line],
+    *,
+    sees: bool = True,
+    room_tokens: int | None = None,
+    gives_up: bool = False,
+    backoff: Callable[[], Backoff] = AGAIN,
 ) -> AsyncIterator[OmniOfflineClient]:
     """A text session on `model` that was told `lines`; leaving the context stops what is being answered.
 
-    Where it `gives_up`, a reply that fails ends the session, for another one to answer in its place; otherwise the
-    failure is told, and the next question may fare better.
+    No question is longer than `room_tokens`, the instructions included. One that fails is asked again as `backoff`
+    says, then the failure is told, and the next question may fare better. Where the session `gives_up` the first failure
+    ends it, for another one to answer in its place.
     """
-    client = OmniOfflineClient(model, instructions, lines, sees=sees, gives_up=gives_up)
+    facts = Facts(hears_hz=None, speaks_hz=None, sees=sees, watched=False)
+    client = OmniOfflineClient(model, ChatContext(instructions, room_tokens), facts, backoff=backoff, gives_up=gives_up)
+    await client.prime(lines)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.answer)

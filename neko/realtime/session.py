@@ -155,6 +155,13 @@ class ReplyDone:
 
 
 @frozen
+class Repeating:
+    """The model says what it has said twice already; it was stopped, and does not know of it any more."""
+
+    reply_id: str
+
+
+@frozen
 class Complaint:
     """An error that the session survives."""
 
@@ -190,6 +197,7 @@ ModelEvent = (
     | TextDelta
     | AudioDelta
     | ReplyDone
+    | Repeating
     | Complaint
     | Expiring
     | ToolCalled

@@ -6,6 +6,7 @@ from neko.testing.chat import Chat as Chat
 from neko.testing.chat import ChatRequest as ChatRequest
 from neko.testing.chat import open_chat as open_chat
 from neko.testing.chat_reply import ChatReply as ChatReply
+from neko.testing.chat_reply import Style as Style
 from neko.testing.dialects.kinds import BETAS as BETAS
 from neko.testing.dialects.kinds import DIALECTS as DIALECTS
 from neko.testing.dialects.kinds import with_real_limits as with_real_limits

@@ -14,6 +14,8 @@ from neko.testing.chat_reply import (
     DONE,
     GARBAGE,
     ChatReply,
+    Style,
+    call_chunks,
     chunks,
     completion,
     last_chunk,
@@ -123,7 +125,8 @@ def _object(raw: bytes) -> dict[str, Any] | None:
 async def _give(reply: ChatReply, body: dict[str, Any], exchange: HttpExchange, wire: Wire) -> None:
     await trio.sleep(reply.first_after_s)
     if reply.refuse_status is not None:
-        await exchange.whole(reply.refuse_status, refusal(reply.refuse_status))
+        later = () if reply.retry_after_s is None else (("Retry-After", str(reply.retry_after_s)),)
+        await exchange.whole(reply.refuse_status, refusal(reply.refuse_status), *later)
     elif body.get("stream"):
         await _stream(reply, body, exchange, wire)
     else:
@@ -139,10 +142,13 @@ async def _stream(reply: ChatReply, body: dict[str, Any], exchange: HttpExchange
         await _misbehave(reply, number, exchange, wire)
         await exchange.body(sse(chunk))
     await _misbehave(reply, len(reply.pieces), exchange, wire)
-    await exchange.body(sse(last_chunk(model)))
+    for chunk in call_chunks(reply, model):
+        await exchange.body(sse(chunk))
+    await exchange.body(sse(last_chunk(reply, model)))
     if (body.get("stream_options") or {}).get("include_usage"):
         await exchange.body(sse(usage_chunk(reply, model)))
-    await exchange.body(DONE)
+    if reply.style is not Style.NAMELESS:
+        await exchange.body(DONE)
     await exchange.end()
 
 

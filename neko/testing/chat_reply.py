@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from attrs import frozen
+
+from neko.testing.behaviour import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DONE = b"data: [DONE]\n\n"
 GARBAGE = b'data: {"id": "chatcmpl-loop\n\n'
+
+
+class Style(StrEnum):
+    """How a server streams the tools that are called."""
+
+    OPENAI = "openai"
+    """In pieces: id and name first, then fragments of the arguments; `finish_reason` is "tool_calls"."""
+    OLLAMA = "ollama"
+    """Each call whole in a chunk of its own, all of them numbered 0, and `finish_reason` is "stop"."""
+    NAMELESS = "nameless"
+    """Without ids and numbers, arguments as an object, and without `[DONE]`."""
 
 
 @frozen(kw_only=True)
@@ -22,10 +36,15 @@ class ChatReply:
     """
 
     pieces: tuple[str, ...] = ("Nice ", "to ", "meet ", "you.")
+    calls: tuple[ToolCall, ...] = ()
+    """Tools that it asks for, after the words; whether they are offered or not."""
+    style: Style = Style.OPENAI
     first_after_s: float = 0
     piece_after_s: float = 0
     refuse_status: int | None = None
     """Answers with this HTTP status and OpenAI's error object."""
+    retry_after_s: int | None = None
+    """With a refusal: when to come back."""
     garbage_after: int | None = None
     """A line that is no JSON, between well-formed ones."""
     cut_after: int | None = None
@@ -49,8 +68,31 @@ def chunks(reply: ChatReply, model: str) -> Iterator[dict[str, Any]]:
         yield _chunk(model, role | {"content": piece}, None)
 
 
-def last_chunk(model: str) -> dict[str, Any]:
-    return _chunk(model, {}, "stop")
+def call_chunks(reply: ChatReply, model: str) -> Iterator[dict[str, Any]]:
+    """The chunks in which the tools are called."""
+    for number, call in enumerate(reply.calls):
+        for delta in _call_deltas(call, number, reply.style):
+            yield _chunk(model, {"content": None, "tool_calls": [delta]}, None)
+
+
+def _call_deltas(call: ToolCall, number: int, style: Style) -> Iterator[dict[str, Any]]:
+    function = {"name": call.name, "arguments": call.arguments}
+    call_id = f"call_loopback_{number}"
+    match style:
+        case Style.OPENAI:
+            half = len(call.arguments) // 2
+            yield {"index": number, "id": call_id, "type": "function", "function": function | {"arguments": ""}}
+            for part in (call.arguments[:half], call.arguments[half:]):
+                yield {"index": number, "function": {"arguments": part}}
+        case Style.OLLAMA:
+            yield {"index": 0, "id": call_id, "type": "function", "function": function}
+        case Style.NAMELESS:
+            yield {"type": "function", "function": function | {"arguments": orjson.loads(call.arguments)}}
+
+
+def last_chunk(reply: ChatReply, model: str) -> dict[str, Any]:
+    asks = bool(reply.calls) and reply.style is not Style.OLLAMA
+    return _chunk(model, {}, "tool_calls" if asks else "stop")
 
 
 def usage_chunk(reply: ChatReply, model: str) -> dict[str, Any]:
@@ -60,7 +102,11 @@ def usage_chunk(reply: ChatReply, model: str) -> dict[str, Any]:
 
 def completion(reply: ChatReply, model: str) -> dict[str, Any]:
     """The whole answer, for a request that does not stream."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": reply.text}, "finish_reason": "stop"}
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+    if reply.calls:
+        whole = [delta for n, call in enumerate(reply.calls) for delta in _call_deltas(call, n, Style.OLLAMA)]
+        message["tool_calls"] = whole
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if reply.calls else "stop"}
     return _envelope("chat.completion", model) | {"choices": [choice], "usage": _usage(reply)}
 
 

@@ -52,10 +52,10 @@ class HttpExchange:
     async def end(self) -> None:
         await self._send(h11.EndOfMessage())
 
-    async def whole(self, status: int, value: object) -> None:
+    async def whole(self, status: int, value: object, *headers: tuple[str, str]) -> None:
         """A JSON response."""
         body = orjson.dumps(value)
-        await self.begin(status, JSON, ("Content-Length", str(len(body))))
+        await self.begin(status, JSON, ("Content-Length", str(len(body))), *headers)
         await self.body(body)
         await self.end()
 
