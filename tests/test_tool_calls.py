@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.nurseries.calls import CANCELLED, ENOUGH, GOES_ON, MOST_AT_ONCE, MOST_ROUNDS, TOO_MANY
 from neko.nurseries.tooling import LATE, MOST_SAID
 from neko.realtime.session import (
+    AudioDelta,
     Interrupt,
     ModelCommand,
     ReplyDone,
@@ -28,6 +30,8 @@ from neko.testing.fake_model import FakeModelSession
 from neko.testing.person import Person, open_person
 from neko.tools import ToolError
 from tests.eager_house import GONE, EagerHouse, ask, start, wish
+
+SECOND = bytes(2 * 24_000)  # PCM16 at 24 kHz
 
 
 class Slow:
@@ -156,6 +160,7 @@ async def test_cutting_in_by_voice_cancels_a_tool_and_the_model_is_told(
         await wait_all_tasks_blocked()
         assert slow.ended == ["cancelled"]
         assert results(model) == [("slow", CANCELLED, False)]
+        assert [type(each) for each in model.got] == [ToolResult]  # there was nothing to interrupt
         # What they say now is answered, and nobody waits for the tool.
         model.say(SpeechStopped(), UserSaid("Never mind."), ReplyStarted("r2"), TextDelta("r2", "Fine."))
         model.say(ReplyDone("r2", ReplyStatus.COMPLETED))
@@ -317,3 +322,59 @@ async def test_the_end_of_the_session_ends_its_tools(eager: EagerHouse, autojump
         await trio.sleep(1)
         assert slow.ended == ["cancelled"]
         assert person.codes() == ["CHARACTER_LEFT"]
+
+
+async def test_a_reply_that_uses_tools_is_one_turn(eager: EagerHouse, autojump_clock: MockClock) -> None:
+    eager.tools["two"] = Slow(2)
+    async with open_person(eager.mimi) as person:
+        model = await spoken(eager, person)
+        model.say(ReplyStarted("r1", "q1"), TextDelta("r1", "Let me look."), AudioDelta("r1", "i1", SECOND))
+        model.say(ToolCalled("c1", "two", "{}", "r1"), ReplyDone("r1", ReplyStatus.COMPLETED))
+        await trio.sleep(1)
+        assert person.of("system") == []
+        await trio.sleep(2)
+        model.say(ReplyStarted("r2"), TextDelta("r2", "It is sunny."), AudioDelta("r2", "i2", SECOND))
+        model.say(ReplyDone("r2", ReplyStatus.COMPLETED))
+        await trio.sleep(1)
+        said = person.of("gemini_response")
+        assert "".join(frame["text"] for frame in said) == "Let me look. It is sunny."
+        assert [frame["isNewMessage"] for frame in said] == [True, False, False]
+        assert {frame["request_id"] for frame in said} == {"q1"}
+        [end] = person.of("system")
+        assert (end["turn_id"], end["interrupted"]) == (said[0]["turn_id"], False)
+        assert len({frame["speech_id"] for frame in person.of("audio_chunk")}) == 1
+        assert [said.text for said in eager.mimi.history][-1] == "Let me look. It is sunny."
+
+
+async def test_cutting_in_on_the_rest_of_such_a_turn_cuts_that(eager: EagerHouse, autojump_clock: MockClock) -> None:
+    eager.tools["two"] = Slow(2)
+    async with open_person(eager.mimi) as person:
+        model = await spoken(eager, person)
+        model.say(ReplyStarted("r1"), TextDelta("r1", "Let me look."), AudioDelta("r1", "i1", SECOND))
+        model.say(ToolCalled("c1", "two", "{}", "r1"), ReplyDone("r1", ReplyStatus.COMPLETED))
+        await trio.sleep(3)
+        model.say(ReplyStarted("r2"), TextDelta("r2", "It is sunny and warm."), AudioDelta("r2", "i2", SECOND))
+        await trio.sleep(0.5)
+        model.say(SpeechStarted())
+        await wait_all_tasks_blocked()
+        [cut] = [each for each in model.got if isinstance(each, Interrupt)]
+        assert (cut.reply_id, cut.item_id, cut.running) == ("r2", "i2", True)
+        assert cut.heard_ms == pytest.approx(500, abs=50)  # the resampler holds some of it back
+        assert cut.heard_text.strip() == "It is"
+        assert [end["interrupted"] for end in person.of("system")] == [True]
+
+
+async def test_cutting_in_while_the_tools_work_ends_the_turn(eager: EagerHouse, autojump_clock: MockClock) -> None:
+    eager.tools["slow"] = Slow(30)
+    async with open_person(eager.mimi) as person:
+        model = await spoken(eager, person)
+        call(model, "slow")
+        await trio.sleep(1)
+        model.say(SpeechStarted())
+        await wait_all_tasks_blocked()
+        assert [end["interrupted"] for end in person.of("system")] == [True]
+        model.say(SpeechStopped(), UserSaid("Well?"), ReplyStarted("r2"), TextDelta("r2", "Fine."))
+        model.say(ReplyDone("r2", ReplyStatus.COMPLETED))
+        await wait_all_tasks_blocked()
+        assert [end["interrupted"] for end in person.of("system")] == [True, False]
+        assert len({frame["turn_id"] for frame in person.of("gemini_response", "system")}) == 2

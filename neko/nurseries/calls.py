@@ -56,6 +56,11 @@ class Round:
     said: bool  # that reply is done
     calls: list[Call] = field(factory=list)
 
+    @property
+    def asks(self) -> bool:
+        """The model is to say what comes of it; it is not asked again when it goes on after it was told to stop."""
+        return self.number <= MOST_ROUNDS + 1
+
 
 @define(eq=False)
 class Calls:
@@ -84,6 +89,10 @@ class Calls:
         call = Call(slot, asked, durable=isinstance(found, Usable) and found.durable)
         round_.calls.append(call)
         self._nursery.start_soon(self._run, call, found, round_)
+
+    def wanted(self, slot: Slot, reply_id: str) -> bool:
+        """This reply has asked for tools, and another one will say what comes of them."""
+        return any(each.asks for each in self._rounds if each.slot is slot and each.reply_id == reply_id)
 
     def generated(self, slot: Slot, reply_id: str) -> None:
         """This reply is done: what it asked for may be answered."""
@@ -150,10 +159,8 @@ class Calls:
     def _look(self, round_: Round) -> None:
         if round_.said and all(call.output is not None for call in round_.calls):
             self._rounds.remove(round_)
-            # Who has been told that it is enough, and goes on all the same, is not asked again.
-            endless = round_.number > MOST_ROUNDS + 1
-            self._inbox.post(self._done(round_, asks=not endless))
-            if endless:
+            self._inbox.post(self._done(round_, asks=round_.asks))
+            if not round_.asks:
                 self._outbox.post(Status(StatusCode.API_UNKNOWN_ERROR, ENDLESS_DETAILS))
 
     def _done(self, round_: Round, *, asks: bool) -> ToolDone:

@@ -152,7 +152,7 @@ class Conduct:
     async def _say(self, typed: TypedText) -> None:
         """Typed words cut in on what is being said, as spoken ones do."""
         cut = self._turns.cut_short()
-        if cut.cuts:
+        if cut.cuts or cut.ended:
             for message in cut.messages():
                 self._outbox.post(message)
         for each in cut.cuts:

@@ -32,9 +32,12 @@ Feed = tuple[trio.MemorySendChannel[TextDelta | AudioDelta], trio.MemoryReceiveC
 
 @define(eq=False)
 class Turn:
-    """A reply that is being told, or whose sound is still being played."""
+    """A reply that is being told, or whose sound is still being played.
 
-    reply_id: str
+    The reply to what tools have given goes on with the one that asked for them: to the person it is one.
+    """
+
+    reply_id: str  # the latest
     request_id: str | None
     slot: Slot
     aloud: bool  # what was heard counts, not what was shown
@@ -49,6 +52,9 @@ class Turn:
     mood: str = field(default="", init=False)  # with which it begins
     item_id: str | None = field(default=None, init=False)
     status: ReplyStatus | None = field(default=None, init=False)  # None while the model is saying it
+    asking: bool = field(default=False, init=False)  # it waits for what tools give, and the model says nothing
+    earlier: str = field(default="", init=False, repr=False)  # its words before the latest reply
+    item_from_ms: float = field(default=0.0, init=False)  # of its sound, where that of the latest item begins
     ended: bool = field(default=False, init=False)  # its turn end is claimed
     said: int | None = field(default=None, init=False)  # its number in the history, once it is all told
     news: tuple[Callback, ...] = field(default=(), init=False)  # what agents have brought and it tells
@@ -65,6 +71,23 @@ class Turn:
         """The model did not say it to its end."""
         return self.status in {ReplyStatus.CANCELLED, ReplyStatus.FAILED}
 
+    @property
+    def wordless(self) -> bool:
+        """It has asked for tools, and nothing else: there is nothing of it that a model could be told to forget."""
+        return self.asking and not self.arrived and not self.playout.sent_ms
+
+    def ask(self) -> TextDelta | None:
+        """All has come of a reply that asks for tools; what parts its words from those of the next one."""
+        self.asking = True
+        parted = not self.arrived or self.arrived[-1].isspace()
+        return None if parted else TextDelta(self.reply_id, " ")
+
+    def go_on(self, reply_id: str) -> None:
+        """The reply to what the tools have given begins."""
+        tags = EmotionTags()
+        self.earlier = tags.push(self.arrived).text + tags.flush().text
+        self.reply_id, self.asking = reply_id, False
+
     def live(self, now: float) -> bool:
         """The person would notice its being cut: it is not all told, or not all heard."""
         return not self.ended or self.playout.playing(now)
@@ -78,9 +101,9 @@ class Turn:
         return Interrupt(
             reply_id=self.reply_id,
             item_id=self.item_id,
-            running=self.status is None,
-            heard_ms=int(self.playout.heard_ms(now)),
-            heard_text=self.heard(now),
+            running=self.status is None and not self.asking,
+            heard_ms=max(0, int(self.playout.heard_ms(now) - self.item_from_ms)),
+            heard_text=self.heard(now)[len(self.earlier) :],
         )
 
 
@@ -175,7 +198,8 @@ class Telling:
             case TextDelta(text=text):
                 yield from self._words(self._tags.push(text))
             case AudioDelta(item_id=item_id, pcm=pcm):
-                self.turn.item_id = item_id
+                if item_id != self.turn.item_id:
+                    self.turn.item_id, self.turn.item_from_ms = item_id, self.turn.playout.sent_ms
                 assert self.turn.sound is not None  # it is there before anything is taken from the feed
                 yield from self.turn.sound.chunks(pcm, self.turn.slot.speaks_hz)
 

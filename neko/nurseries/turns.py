@@ -91,7 +91,9 @@ class Turns:
         return (slot.id, reply_id) in self._tellings or (slot.id, reply_id) in self._closed
 
     def open(self, reply_id: str, request_id: str | None, slot: Slot) -> None:
-        """A reply begins; it is told once the turn before it is over."""
+        """A reply begins: the rest of one that asked for tools, or a turn that is told after the one before it."""
+        if self._goes_on(reply_id, slot):
+            return
         now = trio.current_time()
         after = self.last.over if self.last else None
         for turn in self._turns:
@@ -107,6 +109,16 @@ class Turns:
         telling = Telling(turn, self._outbox, self._minutes, voice, self._translating.begin, self._on_told)
         self._tellings[_key(turn)] = telling
         self._nursery.start_soon(telling.run, after)
+
+    def _goes_on(self, reply_id: str, slot: Slot) -> bool:
+        asking = next((turn for turn in self._turns if turn.slot is slot and turn.asking and not turn.ended), None)
+        if asking is None or _key(asking) not in self._tellings:
+            return False
+        telling = self._tellings.pop(_key(asking))
+        self._closed.append(_key(asking))
+        asking.go_on(reply_id)
+        self._tellings[_key(asking)] = telling
+        return True
 
     def feed(self, slot: Slot, piece: TextDelta | AudioDelta) -> bool:
         """A piece of a reply. False when its telling is too far behind to take it: see `feed_later`.
@@ -150,11 +162,20 @@ class Turns:
 
     def generated(self, slot: Slot, reply_id: str, status: ReplyStatus) -> None:
         """The model says no more of it; what it said is told to its end."""
-        for turn in self._turns:
-            if _key(turn) == (slot.id, reply_id):
-                turn.status = status
-        self._close((slot.id, reply_id))
+        said = [turn for turn in self._turns if _key(turn) == (slot.id, reply_id)]
+        if status is ReplyStatus.COMPLETED and said and self.calls.wanted(slot, reply_id):
+            self._ask(said[0])
+        else:
+            for turn in said:
+                turn.status, turn.asking = status, False
+            self._close((slot.id, reply_id))
         self.calls.generated(slot, reply_id)
+
+    def _ask(self, turn: Turn) -> None:
+        """The same turn goes on when its tools have answered."""
+        parting = turn.ask()
+        if parting is not None:
+            self.feed(turn.slot, parting)
 
     def broke_off(self, slot: Slot) -> None:
         """Its model is gone: what has arrived is told, and ends as interrupted."""
@@ -211,7 +232,7 @@ class Turns:
         cut = CutShort(
             speech_id=next((turn.speech_id for turn in live if turn.playout.playing(now)), None),
             ended=tuple(turn.id for turn in live if not turn.ended),
-            cuts=tuple(Cut(turn.slot, turn.cut(now), turn.said is not None) for turn in live),
+            cuts=tuple(Cut(turn.slot, turn.cut(now), turn.said is not None) for turn in live if not turn.wordless),
         )
         for turn in live:
             self._end(turn, now)
@@ -229,7 +250,7 @@ class Turns:
     def _end(self, turn: Turn, now: float) -> None:
         self._close(_key(turn))
         self._translating.give_up(turn.id)
-        if turn.status is None:
+        if turn.status is None and not turn.asking:
             turn.slot.cut(turn.reply_id)
         turn.ended = True
         if turn.said is None:
