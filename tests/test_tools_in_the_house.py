@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from neko.app import House, open_house
+from neko.app.check import Verdict, check
 from neko.client import CharacterClient, connect
 from neko.client.turn import Reply, one_turn
 from neko.config.manager import ConfigManager
@@ -151,8 +152,7 @@ async def test_the_house_takes_its_servers_along_when_it_is_asked_to_close(tmp_p
         assert usable is not None
         pid = int((await usable.use("{}")).split()[0])
         house.drain()
-        with trio.fail_after(SOON_S):
-            await trio.sleep_forever()  # until the house is done
+        await trio.sleep(SOON_S)  # the house cancels it when it is done
     assert not alive(pid)
 
 
@@ -175,3 +175,14 @@ async def test_a_house_that_is_terminated_leaves_no_server_behind(tmp_path: Path
         assert not alive(pid)
     finally:
         process.kill()
+
+
+async def test_check_says_which_tools_work(tmp_path: Path) -> None:
+    broken = '[tools.broken]\nkind = "mcp"\ncommand = "no-such-program-anywhere"\n'
+    text = SCRIPTED + CLOCK + DEMO_TABLE + broken + '[characters.Mimi]\ntools = ["clock", "demo", "broken"]\n'
+    config = ConfigManager(parse(text, "neko.toml"), OverrideStore.in_folder(tmp_path))
+    found = {each.subject: each async for each in check(config)}
+    assert (found["tool clock"].verdict, found["tool clock"].detail) == (Verdict.OK, "clock")
+    assert found["tool demo"].detail.startswith("demo_add, demo_sleep")
+    assert found["tool broken"].verdict is Verdict.FAILED
+    assert "no-such-program-anywhere" in found["tool broken"].detail

@@ -15,12 +15,14 @@ from neko.app.handshake import shake_hands
 from neko.app.voices import engine_of, require_voice
 from neko.config.errors import ConfigError, StorageError
 from neko.config.manager import ConfigManager
-from neko.config.model import Provider, ProviderKind
+from neko.config.model import Configuration, Provider, ProviderKind
 from neko.config.store import OverrideStore
 from neko.local.errors import LocalError
 from neko.local.installed import Listed, available_models
 from neko.local.models import LANGUAGE_MODELS
 from neko.realtime.errors import ProviderError
+from neko.telemetry.metrics import Metrics
+from neko.tools import Toolbox
 
 HANDSHAKE_WITHIN = 10.0  # seconds; a start of a session would have given up by then
 
@@ -43,7 +45,7 @@ class Finding:
 
 
 async def check(config: ConfigManager) -> AsyncIterator[Finding]:
-    """A finding for the data folder, each provider that a character uses, each voice, and each embedded model."""
+    """A finding for the data folder, each provider and each tool that a character uses, each voice and each model."""
     yield _data_folder(config.store)
     characters, providers = config.configuration.characters, config.configuration.providers
     used = {
@@ -56,6 +58,8 @@ async def check(config: ConfigManager) -> AsyncIterator[Finding]:
         yield await _provider(name, providers[name])
     for name in config.names:
         yield _voice(config, name)
+    for tool in await _tools(config.configuration):
+        yield tool
     for model in _models([providers[name] for name in used]):
         yield model
 
@@ -78,6 +82,25 @@ async def _provider(name: str, provider: Provider) -> Finding:
     except trio.TooSlowError:
         return Finding(subject, Verdict.FAILED, f"no answer within {HANDSHAKE_WITHIN:.0f} s")
     return Finding(subject, Verdict.OK, detail)
+
+
+async def _tools(configuration: Configuration) -> list[Finding]:
+    """Servers are started for it, and ended."""
+    box = Toolbox(os.environ, Metrics(), lambda: None)
+    box.follow(configuration)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(box.run)
+        with trio.move_on_after(HANDSHAKE_WITHIN):
+            await box.tried()
+        findings = [_tool(name, problem, tools) for name, problem, tools in box.found()]
+        nursery.cancel_scope.cancel()
+    return findings
+
+
+def _tool(name: str, problem: str, tools: Sequence[str]) -> Finding:
+    if problem:
+        return Finding(f"tool {name}", Verdict.FAILED, problem)
+    return Finding(f"tool {name}", Verdict.OK, ", ".join(tools))
 
 
 def _voice(config: ConfigManager, name: str) -> Finding:

@@ -261,8 +261,8 @@ async def open_offline(
     """A text session on `model` that was told `lines`; leaving the context stops what is being answered.
 
     No question is longer than `room_tokens`, the instructions included. One that fails is asked again as `backoff`
-    says, then the failure is told, and the next question may fare better. Where the session `gives_up` the first failure
-    ends it, for another one to answer in its place.
+    says, then the failure is told, and the next question may fare better. Where the session `gives_up`, the first
+    failure ends it, for another one to answer in its place.
     """
     facts = Facts(hears_hz=None, speaks_hz=None, sees=sees, watched=False)
     client = OmniOfflineClient(model, ChatContext(instructions, room_tokens), facts, backoff=backoff, gives_up=gives_up)

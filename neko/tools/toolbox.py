@@ -73,8 +73,17 @@ class Toolbox:
     async def ready(self) -> None:
         """Returns when it has been seen of each source whether it works, or after `TRIED_WITHIN`."""
         with trio.move_on_after(TRIED_WITHIN):
-            for drawer in [*self._drawers]:
-                await drawer.supply.tried.wait()
+            await self.tried()
+
+    async def tried(self) -> None:
+        """Returns when it has been seen of each source whether it works."""
+        for drawer in [*self._drawers]:
+            await drawer.supply.tried.wait()
+
+    def found(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Of each source its name, why it does not work ("" when it does), and what models call its tools."""
+        for drawer in self._drawers:
+            yield drawer.name, drawer.supply.problem, [tool.name for tool in drawer.supply.tools]
 
     @property
     def problems(self) -> dict[str, str]:
