@@ -107,6 +107,18 @@ async def test_say_and_talk_in_a_house_of_their_own(config: str) -> None:
     assert [answer.split()[0] for answer in answers] == ["Yui:", "Yui:"]
 
 
+async def test_a_second_neko_on_the_same_folder_says_so(config: str) -> None:
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            process = await start_neko(nursery, "serve", "--port", "0", "--config", config)
+            await read_until(process.stdout, b"listens at")
+            said = await finished("say", "Yui", "hello", "--config", config)
+            assert said.returncode == 2
+            assert b"is in use by another neko; talk to that one with --url" in said.stderr
+            assert len(said.stderr.splitlines()) == 1
+            process.terminate()
+
+
 async def test_check_lists_what_it_looked_at(config: str) -> None:
     checked = await finished("check", "--config", config)
     lines = checked.stdout.decode().splitlines()

@@ -43,6 +43,7 @@ class SlowJournal:
     entries: list[Entry] = field(factory=list)
     durable: list[Entry] = field(factory=list)
     commit_s: float = COMMIT_S
+    trouble: str | None = None
 
     def enter(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -160,3 +161,23 @@ async def test_speech_waits_for_no_disk(slowly: Slowly, autojump_clock: MockCloc
         await wait_all_tasks_blocked()
         assert trio.current_time() == began
         assert "audio_chunk" in person.types()
+
+
+async def test_a_disk_that_refuses_is_told_to_who_is_there_and_to_who_comes(
+    slowly: Slowly, autojump_clock: MockClock
+) -> None:
+    async with open_person(slowly.mimi, AudioFraming.BASE64) as person:
+        await ask(slowly, person, "text")
+        await trio.sleep(2 * COMMIT_S)
+        assert person.of("status") == []
+        slowly.journal.trouble = "database or disk is full"
+        slowly.mimi.tell_trouble()
+        await wait_all_tasks_blocked()
+        (told,) = person.of("status")
+        assert told["code"] == "SERVER_ERROR"
+        assert "cannot be kept at the moment (database or disk is full)" in told["message"]
+    async with open_person(slowly.mimi, AudioFraming.BASE64) as person:
+        await person.send("start_session", input_type="text", new_session=True)
+        await wait_all_tasks_blocked()
+        assert person.codes() == ["SERVER_ERROR"]
+        assert "session_started" in person.types()

@@ -269,5 +269,7 @@ async def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:
         assert (response.status_code, response.json()["error"]["code"]) == (500, "SERVER_ERROR")
         assert "it is tried again" in response.json()["error"]["details"]
         assert await visit.history() == []
+        health = (await visit.http.get("/health")).json()
+        assert health["detail"]["memory"] == "nothing is kept: attempt to write a readonly database"
         database.execute("PRAGMA query_only = OFF")
     assert not in_files(tmp_path, "hello")

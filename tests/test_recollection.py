@@ -96,6 +96,7 @@ class Archive:
 
     older: list[Utterance]
     asked: list[tuple[str, int, int]] = field(factory=list)
+    trouble: str | None = None
 
     def enter(self, entry: Entry) -> None:
         pass

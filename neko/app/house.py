@@ -57,7 +57,7 @@ class House:
     ) -> None:
         self.config = config
         self.memory = memory
-        memory.on_trouble = self._not_kept
+        memory.on_trouble = self._tell_trouble
         self.url = url
         self.agents = agents
         self._drain_asked = trio.Event()
@@ -149,13 +149,14 @@ class House:
         with warm.for_conversation() as mine:
             await serve_realtime(websocket, mine.engines)
 
-    def _not_kept(self, why: str) -> None:
+    def _tell_trouble(self, _why: str) -> None:
         for manager in self.managers.values():
-            manager.not_kept(why)
+            manager.tell_trouble()
 
     def health(self) -> Health:
         state, embedded = self._engines()
-        return Health(self._state(state), embedded | self.agents.health())
+        memory = {"memory": f"nothing is kept: {self.memory.trouble}"} if self.memory.trouble else {}
+        return Health(self._state(state), embedded | self.agents.health() | memory)
 
     def _engines(self) -> tuple[HealthState, dict[str, str]]:
         if not self.uses_embedded:

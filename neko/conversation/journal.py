@@ -74,6 +74,11 @@ Entry = Said | Corrected | Began | Forgot | ResultBrought | ResultTold | ResultE
 class Journal(Protocol):
     """One character's. What is entered without a checkpoint between is durable together or not at all."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why what is entered is not kept at the moment."""
+        ...
+
     def enter(self, entry: Entry) -> None:
         """Never waits."""
         ...
@@ -95,6 +100,8 @@ class Journal(Protocol):
 
 class NoJournal:
     """Keeps nothing: a `Journal` for a character that lives as long as its process."""
+
+    trouble: str | None = None
 
     def enter(self, entry: Entry) -> None:
         pass

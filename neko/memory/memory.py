@@ -210,6 +210,10 @@ class CharacterJournal:
     _character: str
     _memory: Memory
 
+    @property
+    def trouble(self) -> str | None:
+        return self._memory.trouble
+
     def enter(self, entry: Entry) -> None:
         self._memory.enter(self._character, entry)
 

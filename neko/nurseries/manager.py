@@ -322,10 +322,11 @@ class LLMSessionManager:
             results=self.pending_agent_callbacks.fates,
         )
 
-    def not_kept(self, why: str) -> None:
-        """Its client is told that what is said from now on may be gone after a restart; the conversation goes on."""
-        if self._reception.client is not None:
-            self._post(Status(StatusCode.SERVER_ERROR, NOT_KEPT_DETAILS.format(why)))
+    def tell_trouble(self) -> None:
+        """Its client, if there is one, is told whether what is said from now on may be gone after a restart."""
+        trouble = self.history.journal.trouble
+        if trouble is not None and self._reception.client is not None:
+            self._post(Status(StatusCode.SERVER_ERROR, NOT_KEPT_DETAILS.format(trouble)))
 
     def forget(self, since: float, before: float) -> None:
         """What was said in that time was never said; a model session that was told it makes room at the next turn."""
@@ -400,6 +401,7 @@ class LLMSessionManager:
             fresh=new,
         )
         self._hosting.begin(session)
+        self.tell_trouble()
 
     def _look_for_news(self) -> None:
         session = self._hosting.session
