@@ -17,9 +17,9 @@ from neko.config.errors import ConfigError, StorageError
 from neko.conversation.history import History, Role
 from neko.conversation.journal import ResultBrought, ResultExpired, ResultTold
 from neko.memory import Memory, open_memory
-from neko.memory.memory import MOST_WAITING
 from neko.memory.opening import FILE, open_database
 from neko.memory.schema import MIGRATIONS, VERSION, migrate, version_of
+from neko.memory.writing import MOST_WAITING
 from neko.telemetry.metrics import Metrics
 from tests.memories import Disk, remembered, said, texts
 
@@ -176,10 +176,10 @@ async def test_two_houses_do_not_share_a_folder(tmp_path: Path, monkeypatch: pyt
 
 
 async def test_a_full_disk_is_told_once_and_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neko.memory.memory.RETRY_S", 0.01)
+    monkeypatch.setattr("neko.memory.writing.RETRY_S", 0.01)
     disk, told = Disk(), list[str]()
     async with remembered(tmp_path, disk) as memory:
-        memory.on_trouble = told.append
+        memory.call_in_trouble(lambda: told.append(str(memory.trouble)))
         history = memory.of("Yui").history
         disk.fill()
         for number in range(200):
@@ -213,7 +213,7 @@ async def test_what_no_disk_takes_is_bounded_and_counted(tmp_path: Path) -> None
 async def test_a_disk_that_says_nothing_holds_nobody_up_for_long(tmp_path: Path, autojump_clock: MockClock) -> None:
     disk, told = Disk(), list[str]()
     async with remembered(tmp_path, disk) as memory:
-        memory.on_trouble = told.append
+        memory.call_in_trouble(lambda: told.append(str(memory.trouble)))
         disk.hold()
         began = trio.current_time()
         memory.of("Yui").history.add(Role.USER, "hello")

@@ -263,7 +263,7 @@ async def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:
     async with home(tmp_path) as visit:
         visit.house.managers["Yui"].history.add(Role.USER, "hello " * 2_000)
         await visit.house.memory.written()
-        database = visit.house.memory._database
+        database = visit.house.memory._writer._database
         database.execute("PRAGMA query_only = ON")
         response = await visit.http.delete("/api/characters/Yui/history")
         assert (response.status_code, response.json()["error"]["code"]) == (500, "SERVER_ERROR")

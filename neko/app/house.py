@@ -57,7 +57,7 @@ class House:
     ) -> None:
         self.config = config
         self.memory = memory
-        memory.on_trouble = self._tell_trouble
+        memory.call_in_trouble(self._tell_trouble)
         self.url = url
         self.agents = agents
         self._drain_asked = trio.Event()
@@ -149,7 +149,7 @@ class House:
         with warm.for_conversation() as mine:
             await serve_realtime(websocket, mine.engines)
 
-    def _tell_trouble(self, _why: str) -> None:
+    def _tell_trouble(self) -> None:
         for manager in self.managers.values():
             manager.tell_trouble()
 
