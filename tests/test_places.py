@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import Any
 
+import pytest
 import trio
 from attrs import define, field
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -13,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from neko.app.places import LEAVES_WITHIN, Places, Seat
 from neko.local.engines import ChatMessage
 from neko.local.llama_process import SLOTS
+from neko.realtime.errors import NotReady
 
 YUI = ChatMessage(role="system", content="You are Yui.")
 HELLO = ChatMessage(role="user", content="Hello!")
@@ -28,8 +30,8 @@ class FakeChat:
     asked: list[tuple[int, str]] = field(factory=list)
     heard_out: list[str] = field(factory=list)
 
-    def with_options(self, *, id_slot: int) -> FakeChat:
-        return FakeChat(id_slot, self.asked, self.heard_out)
+    def with_options(self, *, id_slot: int | None = None, **_: float) -> FakeChat:
+        return FakeChat(self.slot if id_slot is None else id_slot, self.asked, self.heard_out)
 
     @asynccontextmanager
     async def reply(self, messages: Sequence[Mapping[str, Any]]) -> AsyncIterator[AsyncIterator[str]]:
@@ -143,3 +145,89 @@ async def test_a_place_that_was_left_is_found_again_and_a_full_house_is_shared(a
     assert chat.asked == [
         (slot, f"You are number {n}.") for slot, n in [(0, 0), (1, 1), (2, 4), (3, 3), (0, 2), (0, 0)]
     ]
+
+
+# --- aside of the conversations ---------------------------------------------------------------------------------------
+
+ASIDE = ("Translate.", "Good morning.", 100)
+
+
+@define
+class Aside:
+    """What `Places.ask` came to, and when."""
+
+    said: str = ""
+    at: float = 0.0
+
+    async def ask(self, house: Places, longest: int = 100) -> None:
+        self.said = await house.ask(*ASIDE[:2], longest)
+        self.at = trio.current_time()
+
+
+async def test_what_is_asked_aside_has_a_place_of_its_own(autojump_clock: MockClock) -> None:
+    chat = FakeChat()
+    house = places(chat)
+    with house.take() as current:
+        await current.read([YUI])
+        assert await house.ask(*ASIDE) == "Hi, how are you?\n"
+        assert await house.ask(*ASIDE) == "Hi, how are you?\n"
+        await ask(current, YUI, HELLO)
+    assert chat.asked == [(0, "You are Yui."), (1, "Good morning."), (1, "Good morning."), (0, "Hello!")]
+
+
+async def test_an_answer_goes_before_it_and_it_begins_anew(autojump_clock: MockClock) -> None:
+    chat, aside = FakeChat(), Aside()
+    house = places(chat)
+    with house.take() as current:
+        await current.read([YUI])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(aside.ask, house)
+            await trio.sleep(READS_S + 0.5)  # it has begun to speak
+            begun = trio.current_time()
+            await ask(current, YUI, HELLO)
+            assert trio.current_time() - begun == READS_S + 1
+            assert aside.said == ""
+    assert aside.said == "Hi, how are you?\n"
+    assert [slot for slot, _ in chat.asked] == [0, 1, 0, 1]
+
+
+async def test_it_waits_for_an_answer_that_is_being_given(autojump_clock: MockClock) -> None:
+    chat, aside = FakeChat(), Aside()
+    house = places(chat)
+    with house.take() as current:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, current, YUI, HELLO)
+            await wait_all_tasks_blocked()
+            nursery.start_soon(aside.ask, house)
+    assert chat.heard_out == ["Hello!", "Good morning."]
+    assert aside.at == 2 * (READS_S + 1)
+
+
+async def test_no_conversation_gives_up_its_place_for_it(autojump_clock: MockClock) -> None:
+    chat = FakeChat()
+    house = places(chat)
+    with ExitStack() as seats:
+        for number in range(SLOTS):
+            seat = seats.enter_context(house.take())
+            await seat.read([ChatMessage(role="system", content=f"You are number {number}.")])
+        with pytest.raises(NotReady):
+            await house.ask(*ASIDE)
+    assert len(chat.asked) == SLOTS
+    assert await house.ask(*ASIDE)  # they have gone
+
+
+async def test_what_is_too_long_is_not_heard_out(autojump_clock: MockClock) -> None:
+    chat = FakeChat()
+    assert await places(chat).ask(*ASIDE[:2], 3) == "Hi,"
+    assert trio.current_time() == READS_S
+
+
+async def test_one_that_is_cancelled_leaves_its_place(autojump_clock: MockClock) -> None:
+    chat = FakeChat()
+    house = places(chat)
+    with trio.move_on_after(1):
+        await house.ask(*ASIDE)
+    with ExitStack() as seats:
+        for number in range(SLOTS):
+            await seats.enter_context(house.take()).read([ChatMessage(role="system", content=f"Number {number}.")])
+    assert sorted(slot for slot, _ in chat.asked[1:]) == list(range(SLOTS))

@@ -13,7 +13,8 @@ import pytest
 import trio
 
 from neko.app import House, open_house
-from neko.app.check import Verdict, check
+from neko.app.check import check
+from neko.app.finding import Verdict
 from neko.client import CharacterClient, connect
 from neko.client.turn import Reply, one_turn
 from neko.config.manager import ConfigManager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from neko.app.check import Finding, Verdict, check
+from neko.app.check import check
+from neko.app.finding import Finding, Verdict
 from neko.app.house import House, open_house
 from neko.realtime.errors import NotReady
 

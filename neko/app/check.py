@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
-from enum import StrEnum
 from functools import partial
 
 import trio
-from attrs import frozen
 
+from neko.app.check_translators import look_at_translators
 from neko.app.engines import SCRIPTED
+from neko.app.finding import Finding, Verdict
 from neko.app.handshake import shake_hands
 from neko.app.voices import engine_of, require_voice
 from neko.config.errors import ConfigError, StorageError
@@ -27,25 +27,9 @@ from neko.tools import Toolbox
 HANDSHAKE_WITHIN = 10.0  # seconds; a start of a session would have given up by then
 
 
-class Verdict(StrEnum):
-    """Whether a thing works. What nobody needs may be missing."""
-
-    OK = "ok"
-    UNUSED = "-"
-    FAILED = "failed"
-
-
-@frozen
-class Finding:
-    """One thing that was looked at, whether it works, and in words what it is or what to do."""
-
-    subject: str
-    verdict: Verdict
-    detail: str
-
-
 async def check(config: ConfigManager) -> AsyncIterator[Finding]:
-    """A finding for the data folder, each provider and each tool that a character uses, each voice and each model."""
+    """A finding for the data folder, each provider and each tool that a character uses, each voice, each step of the
+    translation and each model."""
     yield _data_folder(config.store)
     characters, providers = config.configuration.characters, config.configuration.providers
     used = {
@@ -60,6 +44,8 @@ async def check(config: ConfigManager) -> AsyncIterator[Finding]:
         yield _voice(config, name)
     for tool in await _tools(config.configuration):
         yield tool
+    for step in look_at_translators(config):
+        yield step
     for model in _models([providers[name] for name in used]):
         yield model
 

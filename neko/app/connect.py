@@ -10,6 +10,7 @@ from typing import Any
 import trio
 from attrs import evolve, field, frozen
 
+from neko.app.asides import Asides
 from neko.app.circuits import Circuits, Remembered
 from neko.app.dialects import Reached, reach
 from neko.app.embedded import Embedded
@@ -64,6 +65,11 @@ class Adapters:
     websockets: WebSocketLibrary
     environ: Mapping[str, str] = field(repr=False)
     circuits: Circuits
+    asides: Asides = field(init=False)
+
+    @asides.default
+    def _asides(self) -> Asides:
+        return Asides(self.embedded, self._endpoint)
 
     @asynccontextmanager
     async def connect(self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]) -> AsyncIterator[ModelSession]:
@@ -158,7 +164,8 @@ class Adapters:
             if has_stand_in:
                 with suppress(Misconfigured), asking():  # not every endpoint lists its models
                     await chat.check()
-            model = Remembered(WithTools(chat, snapshot.tools) if snapshot.tools else chat, asking)
+            remembered = Remembered(WithTools(chat, snapshot.tools) if snapshot.tools else chat, asking)
+            model = self.asides.answering(snapshot.name, remembered, chat)
             async with open_offline(
                 model, prompt, lines, sees=sees, room_tokens=room_tokens, gives_up=has_stand_in
             ) as session:

@@ -11,6 +11,7 @@ import trio
 from attrs import frozen
 
 from neko.app.places import Places
+from neko.app.precedence import Answering
 from neko.app.warm import LocalLanguageModel, Warm
 from neko.config.model import Provider
 from neko.local.detection import SileroDetectors
@@ -32,6 +33,7 @@ SCRIPTED = "scripted"
 GGUF = b"GGUF"  # what every such file begins with
 # 0.7 keeps a small model from repeating itself; 160 tokens are half a minute of speech.
 REPLY = {"temperature": 0.7, "max_tokens": 160, "cache_prompt": True}
+LONGEST_ASIDE = 1_000  # tokens of what an endpoint is asked beside the conversation; a reply in any language has fewer
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, how much there is."""
@@ -62,10 +64,11 @@ async def open_engines(
         places = None if provider.url else Places(chat)
         if places is not None and prompt:
             nursery.start_soon(places.read, prompt)
+        answering = Answering(chat, aside=chat.with_options(max_tokens=LONGEST_ASIDE))
         with senses_loaded:
             senses = await senses_loaded.receive()
-        engines = Engines(senses.detectors, senses.recogniser, LocalLanguageModel(chat), _speaker(voice, voices))
-        yield Warm(engines, chat, voice, places)
+        engines = Engines(senses.detectors, senses.recogniser, LocalLanguageModel(answering), _speaker(voice, voices))
+        yield Warm(engines, answering, voice, places, (places or answering).ask)
         nursery.cancel_scope.cancel()
 
 

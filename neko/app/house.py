@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from typing import assert_never
 
@@ -16,6 +16,7 @@ from neko.app.connect import Adapters
 from neko.app.embedded import Broken, Embedded
 from neko.app.engines import Progress
 from neko.app.residents import Residents
+from neko.app.translators import Translators
 from neko.app.voices import require_voice, require_voices, require_voices_of
 from neko.app.voicing import Voicing, dialling
 from neko.app.warm import Warm
@@ -75,9 +76,12 @@ class House:
         )
         self.metrics = metrics
         self.tools = Toolbox(os.environ, metrics, self._tools_changed)
+        self.translators = Translators(config, adapters.asides, metrics)
         ports = Ports(
             adapters.connect,
             adapters.voice,
+            translate=self.translators.translate,
+            prepare_translation=self.translators.prepare,
             describe=adapters.describe,
             back=adapters.back,
             tools=self.tools,
@@ -242,6 +246,7 @@ async def open_house(
         dial = dialling(config.configuration.server.websockets)
         lines = await stack.enter_async_context(open_lines(dial, await for_http("https:")))
         house = House(config, url, memory, metrics, here, lines)
+        await stack.enter_async_context(aclosing(house.translators))
         await stack.enter_async_context(_open(house, listeners, on_progress, source))
         yield house
 

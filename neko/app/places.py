@@ -9,17 +9,15 @@ from itertools import takewhile
 import trio
 from attrs import define, field
 
+from neko.app.precedence import Messages, Precedence, ask_aside, question
 from neko.conversation.tokens import tokens
 from neko.local.engines import ChatMessage
 from neko.local.llama_process import SLOTS
-from neko.nurseries.lull import Lull
 from neko.realtime.chat import ChatModel
-from neko.realtime.errors import ProviderError
+from neko.realtime.errors import NotReady, ProviderError
 from neko.telemetry import get_logger
 
 log = get_logger("embedded")
-
-Messages = tuple[ChatMessage, ...]
 
 NO_WORDS = ChatMessage(role="user", content="")
 
@@ -42,7 +40,7 @@ class Place:
     seats: int = 0
     left: trio.Event = field(factory=trio.Event)  # somebody has
 
-    def take(self, seat: Seat, prompt: Messages, *, read: bool) -> None:
+    def take(self, seat: Seat | None, prompt: Messages, *, read: bool) -> None:
         self.used_by, self.prompt, self.read = seat, prompt, read
 
     def has_read(self, messages: Messages) -> bool:
@@ -68,8 +66,7 @@ class Places:
     def __init__(self, chat: ChatModel) -> None:
         self._chat = chat
         self._places = [Place(slot) for slot in range(SLOTS)]
-        self._answers = Lull()
-        self._readings: set[trio.CancelScope] = set()
+        self.precedence = Precedence()
 
     @contextmanager
     def take(self) -> Iterator[Seat]:
@@ -101,27 +98,23 @@ class Places:
         free = [place for place in self._places if not place.seats]
         return max(free, key=lambda each: (_common(each.prompt, messages), -len(each.prompt)), default=None)
 
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Nothing is read meanwhile: it would halve the speed of the answer."""
-        with self._answers.hurry():
-            for reading in self._readings:
-                reading.cancel()
-            yield
+    async def ask(self, instructions: str, text: str, longest: int) -> str:
+        """As `ask_aside`: the likeliest words, in a free place, so that no conversation has to be read anew for it.
 
-    async def quiet(self) -> None:
-        """Returns when nobody is being answered."""
-        await self._answers.wait()
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """The body is cancelled when somebody is to be answered."""
-        with trio.CancelScope() as scope:
-            self._readings.add(scope)
-            try:
-                yield
-            finally:
-                self._readings.discard(scope)
+        Raises:
+            ProviderError: no place is free, or the model is gone.
+        """
+        messages = question(instructions, text)
+        place = self.free(messages)
+        if place is None:
+            raise NotReady("the language model's memory is full of conversations")
+        place.seats += 1
+        try:
+            place.take(None, messages, read=False)
+            chat = self.at(place).with_options(temperature=0.0, max_tokens=longest)
+            return await ask_aside(chat, self.precedence, messages, longest)
+        finally:
+            place.leave()
 
 
 class Seat:
@@ -136,7 +129,7 @@ class Seat:
         messages = tuple(prompt)
         place = await self._sit(messages)
         while not place.has_read(messages):
-            await self._places.quiet()
+            await self._places.precedence.quiet()
             if not place.has_read(messages):
                 await self._read(place, messages)
 
@@ -148,7 +141,7 @@ class Seat:
         said: list[str] = []
         place.take(self, messages, read=False)
         try:
-            with self._places.answering():
+            with self._places.precedence.answering():
                 async with self._places.at(place).reply(messages) as pieces, aclosing(_noting(pieces, said)) as noted:
                     yield noted
         finally:
@@ -163,7 +156,7 @@ class Seat:
             self._place = None
 
     async def _read(self, place: Place, messages: Messages) -> None:
-        with self._places.reading():
+        with self._places.precedence.making_way():
             place.take(self, messages, read=False)
             async with self._places.at(place).reply(_before_words(messages)) as pieces:
                 await anext(pieces, None)  # the first word shows that all of it was read

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager, contextmanager
 from attrs import evolve, frozen
 
 from neko.app.places import Places, Seat
+from neko.app.precedence import Answering
 from neko.local.engines import ChatMessage, EngineError, Engines
-from neko.realtime.chat import ChatModel
 from neko.realtime.errors import ProviderError
 from neko.realtime.omni_offline import Replies
+from neko.translation.with_model import Ask
 from neko.tts.worker import TtsWorker
 
 
@@ -23,6 +24,7 @@ class Warm:
     chat: Replies
     voice: TtsWorker
     places: Places | None = None
+    ask: Ask | None = None  # beside the conversations; None where no model is
 
     @contextmanager
     def for_conversation(self) -> Iterator[Warm]:
@@ -42,7 +44,7 @@ class Warm:
 class LocalLanguageModel:
     """A seat, or an endpoint of the user's, as the cascade knows it."""
 
-    chat: Seat | ChatModel
+    chat: Seat | Answering[str]
 
     @property
     def reads_ahead(self) -> bool:

@@ -52,6 +52,10 @@ async def never(_snapshot: Snapshot, _mode: InputMode, _why: ProviderError) -> N
     await trio.sleep_forever()
 
 
+PrepareTranslation = Callable[[], Awaitable[None]]
+"""Loads what the first translation would load: code that keeps the event loop waiting for tens of milliseconds."""
+
+
 class Agents(Protocol):
     """Programs beside this one that do things for the person."""
 
@@ -80,6 +84,7 @@ class Ports:
     voice: Callable[[Snapshot, InputMode], Voice | None]
     """None: the provider's own sound, or no sound at all."""
     translate: Translate | None = None
+    prepare_translation: PrepareTranslation = trio.lowlevel.checkpoint
     describe: Describe | None = None
     back: Back = never
     tools: Tools = field(factory=NoTools)

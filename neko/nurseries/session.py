@@ -286,6 +286,8 @@ class Session:
         async with trio.open_nursery() as nursery:
             minutes = Minutes(self.history, self.callbacks, self._reports)
             translating = Translating(nursery, self.outbox, self.ports.translate, self.language)
+            if translating.expected(self.plan.snapshot):
+                nursery.start_soon(self.ports.prepare_translation)  # while nobody speaks
             calls = Calls(nursery, self.inbox, self.outbox, self.ports)
             self.turns = Turns(nursery, self.outbox, minutes, self.ports, translating, self._told, calls)
             self._listening = Listening(

@@ -30,12 +30,17 @@ class Translating:
     _language: Callable[[], str | None]  # the person's, as far as it is known
     _under_way: dict[str, trio.CancelScope] = field(factory=dict, init=False)  # by turn, oldest first
 
+    def expected(self, snapshot: Snapshot) -> bool:
+        """The person reads another language than the character writes."""
+        wanted = self._language()
+        return self._translate is not None and wanted is not None and foreign(snapshot, wanted)
+
     def begin(self, turn: Turn) -> None:
         """The words of a reply are complete. One that was cut short or broken off is not translated."""
         translate, wanted, snapshot = self._translate, self._language(), turn.slot.plan.snapshot
-        if translate is None or wanted is None or not turn.text.strip():
+        if translate is None or wanted is None or not foreign(snapshot, wanted):
             return
-        if turn.ended or turn.broken_off or not foreign(snapshot, wanted):
+        if turn.ended or turn.broken_off or not turn.text.strip():
             return
         if len(self._under_way) >= AT_ONCE:
             self.give_up(next(iter(self._under_way)))

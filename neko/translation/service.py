@@ -86,6 +86,10 @@ class TranslationService:
         self._rests = defaultdict[str, Rest](Rest)
         self._without_model = False  # has been said
 
+    async def prepare(self) -> None:
+        """Loads the judge."""
+        await self._judging()
+
     async def translate(self, text: str, spoken: str, wanted: str, model: Step | None = None) -> str | None:
         """The text in another language (canonical tags), None when no step can or it is in that language already.
 

@@ -29,6 +29,10 @@ class Googletrans:
         translated = await library.translate(text, src=_code(spoken), dest=_code(wanted))
         return str(translated.text)
 
+    async def prepare(self) -> None:
+        """Loads the library. Raises `NotInstalled`."""
+        await self._loaded()
+
     async def aclose(self) -> None:
         if self._library is not None:
             await self._library.client.aclose()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 from neko.telemetry.metrics import Metrics
@@ -23,17 +25,17 @@ class Translatepy:
         self._gateway = gateway
         self._limiter = trio.CapacityLimiter(AT_ONCE)
 
+    async def prepare(self) -> None:
+        """Loads the library. Raises `NotInstalled`."""
+        await trio.to_thread.run_sync(_load, abandon_on_cancel=True, limiter=self._limiter)
+
     async def __call__(self, text: str, spoken: str, wanted: str) -> str:
         at_work = False
 
         def work() -> str:
             nonlocal at_work
             at_work = True
-            try:
-                from neko.translation.translatepy_call import translate
-            except ImportError as error:
-                raise NotInstalled("translatepy") from error
-            return translate(text, spoken, wanted, self._gateway)
+            return _load()(text, spoken, wanted, self._gateway)
 
         try:
             return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
@@ -41,3 +43,11 @@ class Translatepy:
             if at_work:
                 self._abandoned.inc()
             raise
+
+
+def _load() -> Callable[[str, str, str, str], str]:
+    try:
+        from neko.translation.translatepy_call import translate
+    except ImportError as error:
+        raise NotInstalled("translatepy") from error
+    return translate
