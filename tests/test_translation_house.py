@@ -49,7 +49,7 @@ url = "{}"
 text_provider = "ollama"
 tts = "tone"
 """
-GERMAN = "Ich bin eine Stimme ohne Modell. Schön, dich zu hören!"
+GERMAN = "Ich bin eine Stimme und kein Mensch. Schön, dich zu hören!"
 
 
 def config(tmp_path: Path, text: str) -> ConfigManager:
