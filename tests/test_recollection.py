@@ -17,6 +17,7 @@ from neko.conversation.journal import Entry
 from neko.conversation.recap import MESSAGE_TOKENS, RECAP_TOKENS, recap
 from neko.conversation.recollection import RECALLED, ago, asides, topic
 from neko.conversation.tokens import tokens
+from neko.memory.finding import RECALL_S
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 from neko.realtime.session import ReplyDone, ReplyStarted, ReplyStatus, TextDelta
@@ -24,7 +25,7 @@ from neko.testing.fake_model import FakeModels
 from neko.testing.person import open_person
 from tests.conftest import FakeHouse
 from tests.eager_house import EagerHouse, ask, start, swaps
-from tests.memories import remembered
+from tests.memories import Disk, remembered
 
 NOW = 1_793_620_800.0
 HOUR, DAY = 3_600.0, 86_400.0
@@ -85,6 +86,64 @@ def test_all_of_it_stays_within_the_budget(texts: list[str], older: list[str], a
     more = asides(said, told(*older), person="Anna", character="Mimi", now=NOW)
     whole = [*(each.text for each in said.verbatim), *([said.earlier] if said.earlier else []), *more]
     assert sum(tokens(text) + MESSAGE_TOKENS for text in whole) <= RECAP_TOKENS
+
+
+# --- what the file has of it --------------------------------------------------------------------------------------
+
+OLDER = [
+    "My cat is called Tama, and she loves café au lait.",
+    "我昨天在京都看见一只黑猫。",
+    "昨日は京都で黒い猫を見たよ。",
+    "Nobody can say what is really good.",
+]
+
+
+def filler(number: int) -> str:
+    return f"So what do you think of that, and what is really good? Number {number}."
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("What was the name of my cat, do you think?", [OLDER[0]]),
+        ("CAFE", [OLDER[0]]),
+        ("我想再去京都", [OLDER[1], OLDER[2]]),
+        ("京都の黒い猫", [OLDER[2], OLDER[1]]),
+        ("what do you think is really good", []),  # said all the time
+        ("Is it so? :-)", []),
+        ('"NEAR(" * OR', []),
+        ("", []),
+    ],
+)
+async def test_older_talk_is_found_by_the_words_that_tell_it_apart(
+    tmp_path: Path, words: str, found: list[str]
+) -> None:
+    async with remembered(tmp_path) as memory:
+        history = memory.of("Mimi").history
+        for text in [*OLDER, *map(filler, range(300))]:
+            history.add(Role.USER, text)
+        memory.of("Taro").history.add(Role.USER, "My cat has no name, and was never in 京都.")
+        await memory.written()
+        assert [each.text for each in await history.journal.recall(words, since=0, before=300)] == found
+        for since, before in ((3, 300), (0, 0)):
+            assert list(await history.journal.recall(words, since=since, before=before)) == []
+
+
+@pytest.mark.slow
+async def test_nobody_waits_long_for_what_is_recalled(tmp_path: Path) -> None:
+    disk = Disk()
+    async with remembered(tmp_path, disk) as memory:
+        history = memory.of("Mimi").history
+        history.add(Role.USER, "My cat is called Tama.")
+        await memory.written()
+        disk.hold()
+        history.add(Role.USER, "What is she called?")
+        while len(disk.commits) < 2:
+            await trio.lowlevel.checkpoint()
+        began = trio.current_time()
+        assert list(await history.journal.recall("called", since=0, before=1)) == []
+        assert RECALL_S <= trio.current_time() - began < 2
+        disk.let_go()
 
 
 # --- in a conversation --------------------------------------------------------------------------------------------

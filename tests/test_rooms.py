@@ -10,7 +10,7 @@ import pytest
 ROOMS = {
     "protocol": ["codec", "client", "server", "stream", "realtime"],
     "config": ["manager", "read", "find"],
-    "conversation": ["emotion", "heard", "history", "phrases"],
+    "conversation": ["emotion", "heard", "history", "journal", "past", "phrases", "recollection"],
     "audio": ["pcm", "resample", "ledger", "given"],
 }
 
