@@ -149,10 +149,11 @@ def test_a_server_that_loses_sound_or_fails_carries_nothing() -> None:
         ("start --sessions 3 --rounds 1", 1),
         ("memory --sessions 2", 1),
         ("latency --rounds 1 --seconds 1", 6),
+        ("agents --sessions 2 --rounds 1 --seconds 2", 2),
     ],
 )
 def test_a_small_run_fills_the_table(command: str, rows: int) -> None:
-    asked = [*command.split(), "--server", NEKO, "--json"]
+    asked = [*command.split(), *(() if command.startswith("agents") else ("--server", NEKO)), "--json"]
     run = subprocess.run(
         [sys.executable, "-m", "neko.cli", "bench", *asked], capture_output=True, timeout=150, check=False
     )

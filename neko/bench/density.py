@@ -75,7 +75,7 @@ async def measure_density(
             name = servers.names[(turn + place) % len(servers.names)]
             if sessions > full.get((name, frames), sessions):
                 continue
-            window = await _measure(servers, name, sessions, frames, plan)
+            window = await measure_window(servers, name, sessions, frames, plan)
             on_window(window)
             windows.append(window)
             if not window.whole:
@@ -83,7 +83,8 @@ async def measure_density(
     return list(medians(windows))
 
 
-async def _measure(servers: Servers, name: str, sessions: int, frames: MicFrames, plan: Plan) -> Window:
+async def measure_window(servers: Servers, name: str, sessions: int, frames: MicFrames, plan: Plan) -> Window:
+    """One server under one load. Raises `NothingMeasured`; what the server failed at stands in `failed`."""
     got = await servers.have("talk", name, sessions=sessions, seconds=plan.seconds, work=plan.work, frames=frames)
     if "error" in got:
         never = (inf, inf, inf)

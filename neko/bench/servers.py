@@ -58,6 +58,14 @@ class Servers:
     def names(self) -> tuple[str, ...]:
         return tuple(self._running)
 
+    def url(self, name: str) -> str:
+        return self._running[name].url
+
+    @property
+    def load_cores(self) -> frozenset[int]:
+        """Where whatever loads them belongs."""
+        return self._cores.load
+
     def pid(self, name: str) -> int:
         return self._running[name].pid
 

@@ -13,7 +13,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from neko.cli.bench_load import density, latency, memory, start
+from neko.cli.bench_load import agents, density, latency, memory, start
 from neko.cli.bench_swap import swap
 from neko.cli.failures import Failure, in_one_sentence
 from neko.cli.logs import LogStyle, configure_logs
@@ -31,7 +31,7 @@ def bench() -> None:
     """Measure this machine against the bars of the project."""
 
 
-for command in (swap, density, latency, start, memory):
+for command in (swap, density, latency, start, memory, agents):
     bench.add_command(command)
 
 

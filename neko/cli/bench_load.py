@@ -11,6 +11,7 @@ import attrs
 import click
 import orjson
 
+from neko.bench.agents import Taken, agent_bars, measure_agents
 from neko.bench.density import Plan, Window, bars, measure_density
 from neko.bench.disturbance import Disturbance, disturbance_bars, measure_disturbance
 from neko.bench.load.order import MicFrames, Work
@@ -31,6 +32,9 @@ DENSITY = (
     "sessions", "server", "frames", "CPU per session", "whole core", "delivered", "down p50 / p99 / max",
     "up p50 / p99 / max", "loop late p99 / max", "load late", "load", "kept waiting", "disturbed",
 )  # fmt: skip
+
+
+MESSAGES = ("sent", "in a minute", "late at most", "taken", "refused", "results", "brought again", "expired")
 
 
 def servers_option(default: Sequence[str]) -> Callable[[Command], Command]:
@@ -176,6 +180,31 @@ def memory(sessions: int, servers: tuple[str, ...], as_json: bool, markdown: boo
     _report(rows, (headings, _memory), memory_bars(rows), as_json=as_json, markdown=markdown)
 
 
+@click.command(short_help="What conversations notice of an agent that sends 100,000 messages in a minute.")
+@click.option("--messages", type=click.IntRange(1), default=100_000, show_default=True, help="In a minute.")
+@click.option("--sessions", type=click.IntRange(1, 300), default=10, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=6, show_default=True)
+@click.option("--seconds", type=click.FloatRange(1), default=10.0, show_default=True, help="Of a window.")
+@output_options
+@log_option
+def agents(
+    messages: int, sessions: int, rounds: int, seconds: float, as_json: bool, markdown: bool, log_style: str
+) -> None:
+    """Conversations as in `neko bench density`, without an agent and with one that does not stop talking.
+
+    Quiet and loaded windows take turns. The agent is a process that shares the core of the clients; of twenty messages
+    twelve are updates of tasks, four heartbeats, three results for characters that are talked to, and one a result that
+    it has sent before. It sends from before a window begins until after it has ended.
+
+    Exit status 0 when no bar is missed, 1 otherwise.
+    """
+    plan = Plan((sessions,), rounds, seconds)
+    rows, taken = _run(partial(measure_agents, on_window=_note(_window)), log_style, plan, messages)
+    if not as_json:
+        print_table(MESSAGES, [_messages(taken)], title="messages", markdown=markdown)
+    _report(rows, (DENSITY, _window), list(agent_bars(rows, taken)), as_json=as_json, markdown=markdown)
+
+
 def _run(measure: Callable[..., Any], log_style: str, *args: Any) -> Any:
     style = LogStyle(log_style)
     configure_logs(style, logging.WARNING)
@@ -230,6 +259,12 @@ def _window(row: Window) -> list[str]:
         f"{row.waited:.1%}",
         f"{row.disturbed} of {row.windows}",
     ]
+
+
+def _messages(taken: Taken) -> list[str]:
+    counts = (taken.taken, taken.refused, taken.results, taken.again, taken.expired)
+    rate, late = f"{taken.per_minute:,.0f}", f"{taken.behind_s * 1000:.0f} ms"
+    return [f"{taken.sent:,}", rate, late, *(f"{each:,}" for each in counts)]
 
 
 def _times(of: Sequence[float]) -> str:

@@ -117,6 +117,10 @@ class AgentCallbacks:
         """There is something to tell with the next answer, or to know."""
         return any(each.callback.delivery is not Delivery.PROACTIVE for each in self._ripe())
 
+    def waits(self, delivery: Delivery) -> bool:
+        """Something that is told at the same moments is ripe."""
+        return self.news_wait if delivery is Delivery.PROACTIVE else self.notes_wait
+
     @property
     def next_at(self) -> float:
         """When the next one is ripe that is not yet; infinite when there is none."""

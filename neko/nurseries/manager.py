@@ -292,11 +292,16 @@ class LLMSessionManager:
     def bring(self, result: Result) -> bool:
         """A result waits to be told, and the client is notified; False when it says nothing."""
         callback = callback_of(result)
-        if callback is not None and self.pending_agent_callbacks.append(callback):
+        if callback is None:
+            return False
+        # Who has one to tell looks for more by itself, and is not woken for each of a thousand.
+        waits = self.pending_agent_callbacks.waits(callback.delivery)
+        if self.pending_agent_callbacks.append(callback):
             told = AgentNotification(callback.text, callback.source, status_of(result))
             self._reception.outbox.mention(callback.id, told)
-            self._look_for_news()
-        return callback is not None
+            if not waits:
+                self._look_for_news()
+        return True
 
     def show_task(self, task: dict[str, Any]) -> None:
         """How far a task is, for the client."""
