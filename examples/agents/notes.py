@@ -41,10 +41,10 @@ class Server:
     def request(self) -> dict[str, Any] | None:
         """The next one; None when none came for a heartbeat."""
         try:
-            request: dict[str, Any] = self._requests.recv_json()
+            request = self._requests.recv_json()
         except zmq.Again:
             return None
-        return request
+        return request if isinstance(request, dict) else None
 
 
 def main() -> None:
