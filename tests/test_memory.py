@@ -82,6 +82,18 @@ async def test_what_is_entered_during_a_commit_is_the_next_one(tmp_path: Path) -
         assert len(disk.commits) == 2
 
 
+async def test_what_nobody_waits_for_is_gathered(tmp_path: Path) -> None:
+    disk = Disk()
+    async with remembered(tmp_path, disk) as memory:
+        journal = memory.of("Yui").history.journal
+        before = len(disk.commits)
+        for number in range(20):
+            journal.enter(ResultBrought(str(number), 1.0, "{}"))
+            await trio.lowlevel.checkpoint()
+        await journal.written()
+        assert len(disk.commits) == before + 1
+
+
 async def test_somebody_who_moves_in_again_is_the_same(tmp_path: Path) -> None:
     async with remembered(tmp_path) as memory:
         assert memory.of("Yui") is memory.of("Yui")
