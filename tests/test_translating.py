@@ -256,6 +256,31 @@ async def test_a_typed_reply_is_translated_too(house: FakeHouse, autojump_clock:
         assert told(person) == ["text", "end", "translation"]
 
 
+async def test_what_a_translation_needs_is_loaded_while_nobody_speaks(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    prepared: list[float] = []
+
+    async def prepare() -> None:
+        prepared.append(trio.current_time())
+        await trio.sleep(5)
+
+    give(house, Translator())
+    mimi = house.managers["Mimi"]
+    mimi._ports = evolve(mimi._ports, prepare_translation=prepare)
+    async with house.client() as person:
+        await start(person, "en-GB")
+        await person.send("end_session")
+        await wait_all_tasks_blocked()
+        assert prepared == []
+        await start(person, "de")
+        assert person.types()[-1] == "session_started"  # which does not wait for it
+        await person.send("end_session")
+        await wait_all_tasks_blocked()
+        assert prepared == [0]
+        assert person.codes() == ["CHARACTER_LEFT"] * 2
+
+
 async def test_translate_if_needed(house: FakeHouse, autojump_clock: MockClock) -> None:
     mimi = house.managers["Mimi"]
     mimi.language = "de"

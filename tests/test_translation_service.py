@@ -310,6 +310,13 @@ async def test_a_package_of_somebody_else_brings_a_step(monkeypatch: pytest.Monk
     assert await service.translate("the sea", "en-GB", "zh-TW") == "das Meer (the sea, en, zh-Hant)"
 
 
+def test_what_is_installed_is_accepted_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, f"{__name__}:papagei")
+    with pytest.raises(ConfigError) as refused:
+        parse(CHAIN.replace("papagei", "papagai"), "neko.toml")
+    assert "did you mean papagei?; accepted: googletrans, translatepy, llm, papagei" in str(refused.value)
+
+
 async def test_one_that_cannot_be_loaded_is_a_step_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, "no.such.module:papagei")
     stage = Stage()

@@ -51,7 +51,7 @@ class PluggedIn:
     async def __call__(self, text: str, spoken: str, wanted: str) -> str:
         translator = self._translator
         if translator is None:
-            translator = self._translator = await trio.to_thread.run_sync(self._load)
+            translator = self._translator = await trio.to_thread.run_sync(self._load, abandon_on_cancel=True)
         return await translator(text, spoken, wanted)
 
     def _load(self) -> Translator:

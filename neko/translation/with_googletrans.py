@@ -40,7 +40,7 @@ class Googletrans:
     async def _loaded(self) -> Any:
         if self._library is None:
             # It reads certificates when it is made.
-            made = await trio.to_thread.run_sync(_make)
+            made = await trio.to_thread.run_sync(_make, abandon_on_cancel=True)
             if self._gateway:
                 made.client = httpx.AsyncClient(transport=Gateway(self._gateway), headers=made.client.headers)
             if self._library is None:
