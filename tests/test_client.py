@@ -49,6 +49,7 @@ from neko.protocol.server import (
     TurnEnd,
     UserTranscript,
 )
+from neko.testing.wire import reset_on_close
 from tests.character_server import PCM, Peer, Script, character_server, reply, typed_answers
 
 
@@ -221,6 +222,24 @@ async def test_nobody_at_the_address() -> None:
     with pytest.raises(Unreachable, match=r"no neko server answers at ws://127\.0\.0\.1:1/ws/Yui"):
         async with connect("ws://127.0.0.1:1", "Yui"):
             pass
+
+
+@pytest.mark.parametrize("read_first", [True, False])
+async def test_a_reset_during_the_handshake(read_first: bool) -> None:
+    async def reset(stream: trio.SocketStream) -> None:
+        if read_first:
+            await stream.receive_some()
+        reset_on_close(stream)
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, reset, 0, host="127.0.0.1"))
+        port = listener.socket.getsockname()[1]
+        for _ in range(5):
+            with trio.fail_after(2), pytest.raises(Unreachable):
+                async with connect(f"http://127.0.0.1:{port}", "Yui"):
+                    pass
+        nursery.cancel_scope.cancel()
 
 
 async def test_an_error_of_the_caller_comes_out_as_it_is() -> None:

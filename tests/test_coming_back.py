@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.protocol.client import AudioFraming
+from neko.protocol.server import Pong
 from neko.realtime.session import AudioDelta, Interrupt, ReplyDone, ReplyStarted, ReplyStatus, Say, SpeechStarted
 from neko.testing.person import Person
 from tests.conftest import FakeHouse
@@ -110,6 +111,20 @@ async def test_who_asks_is_told_that_before_what_was_missed(house: FakeHouse, au
         assert second.got[0] == {"type": "pong", "received": 1}
         assert second.types()[1:] == ["audio_chunk"] * 10 + ["pong"]
         assert second.got[-1]["received"] == 2
+
+
+async def test_a_pong_that_did_not_leave_is_not_for_whoever_takes_over(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    async with house.client() as first:
+        await started(first)
+        await first.vanish()
+    house.managers[NAME]._reception.outbox.post(Pong(7))
+    async with house.client() as second:
+        await started(second)
+        await second.send("ping")
+        await wait_all_tasks_blocked()
+        assert [frame["received"] for frame in second.of("pong")] == [2]
 
 
 async def test_whose_place_is_taken_cannot_resume_whatever_the_other_has_answered(

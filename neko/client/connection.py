@@ -17,6 +17,7 @@ from neko.client.lasting import LastingLine
 from neko.client.line import OneLine
 from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME
+from neko.sockets.greeting import Greeting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -119,9 +120,10 @@ async def _shake_hands(reader: trio.Nursery, stream: Stream, address: str, token
     try:
         # A refusal does not come out of here: the reader raises it, and `_plain_errors` translates it.
         with trio.fail_after(CONNECT_WITHIN_S):
-            return await wrap_client_stream(
+            greeting = Greeting(stream, Unreachable)
+            websocket = await wrap_client_stream(
                 reader,
-                stream,
+                greeting,  # type: ignore[arg-type]  # any stream will do
                 parts.netloc,
                 f"{parts.path}?{parts.query}" if parts.query else parts.path,
                 extra_headers=[(b"Authorization", f"Bearer {token}".encode())] if token else [],
@@ -129,6 +131,8 @@ async def _shake_hands(reader: trio.Nursery, stream: Stream, address: str, token
                 max_message_size=MAX_FRAME,
                 receive_buffer_size=RECEIVE_BUFFER,
             )
+            greeting.step_aside()
+            return websocket
     except (trio.TooSlowError, trio.BrokenResourceError):
         raise Unreachable(f"{address} does not answer as a neko server does") from None
 

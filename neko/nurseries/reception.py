@@ -59,6 +59,7 @@ class Reception:
         """The client goes on with the session that there is, from now; whoever had it cannot come back to it."""
         if self.guest is not client.guest:
             self.guest = client.guest
+            self.outbox.drop_pongs()
             if session is not None:
                 session.change_hands()
         client.join(self.outbox)

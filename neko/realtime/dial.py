@@ -14,6 +14,7 @@ from neko.config.model import WebSocketLibrary
 from neko.realtime.errors import Unreachable, only_error, refused
 from neko.realtime.refusals import refusal
 from neko.realtime.trust import for_websockets
+from neko.sockets.greeting import Greeting
 from neko.sockets.lean import lean
 from neko.sockets.lean_connection import lean_client
 from neko.sockets.sans_io_socket import shake_hands
@@ -83,7 +84,7 @@ async def _shake_hands_trio(
     nursery: trio.Nursery, stream: trio.abc.Stream, host: str, url: str, headers: Mapping[str, str]
 ) -> Socket:
     resource = urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl() or "/"
-    greeting = _Greeting(stream)
+    greeting = Greeting(stream, Unreachable)
     connection = await lean_client(
         nursery,
         greeting,
@@ -133,38 +134,3 @@ async def _shaken(stream: trio.SSLStream[trio.SocketStream], who: str) -> trio.S
         await trio.aclose_forcefully(stream)
         raise
     return stream
-
-
-class _Greeting(trio.abc.Stream):
-    """A stream that makes an end before the handshake's end an error: trio-websocket 0.12 would wait for ever."""
-
-    def __init__(self, inner: trio.abc.Stream) -> None:
-        self._inner = inner
-        self._greeted = False
-
-    def step_aside(self) -> None:
-        """The handshake is over. From the next call on nothing stands between, where no error has to be translated."""
-        self._greeted = True
-        if not isinstance(self._inner, trio.SSLStream):
-            self.receive_some = self._inner.receive_some  # type: ignore[method-assign]
-            self.send_all = self._inner.send_all  # type: ignore[method-assign]
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        try:
-            data = await self._inner.receive_some(max_bytes)
-        except (trio.BrokenResourceError, ssl.SSLError) as error:
-            if self._greeted:
-                raise trio.BrokenResourceError from error
-            raise Unreachable(f"the connection broke in the handshake ({error})") from error
-        if not data and not self._greeted:
-            raise Unreachable("the other side hung up in the handshake")
-        return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._inner.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._inner.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
