@@ -52,6 +52,7 @@ CHARACTERS = """
 [providers.sim]
 kind = "{kind}"
 url = "ws://simulator"
+model = "simulated"
 
 [characters.Mimi]
 provider = "sim"
@@ -112,14 +113,14 @@ async def character(provider: ProviderInMemory, kind: str, folder: Path) -> Asyn
         nursery.cancel_scope.cancel()
 
 
-def swaps_in_a_day(life_s: float | None, late_s: float = 0.0) -> int:
+def swaps_in_a_day(life_s: float | None, warns_s: float | None, late_s: float = 0.0) -> int:
     """What the policy comes to when the next session is connected just before it takes over.
 
-    `late_s`: how long each swap waits for the end of a turn.
+    `warns_s`: how long before its end a session says so. `late_s`: how long each swap waits for the end of a turn.
     """
     if life_s is None:
         return 0
-    first = life_s - min(WINDOW_S, WINDOW_SHARE * life_s)
+    first = life_s - min(WINDOW_S, WINDOW_SHARE * life_s, warns_s or inf)
     return 1 + int((DAY_S - first) / (first - SWAP_DEADLINE_S + late_s))
 
 
@@ -156,7 +157,8 @@ async def test_a_day_of_talk(kind: str, tmp_path: Path, autojump_clock: MockCloc
             assert len(swaps) == swaps_of_the_forgetful(talk.answered_at, begin + DAY_S)
         else:
             assert {frame["reason"] for frame in swaps} <= {"expires"}
-            assert swaps_in_a_day(dialect.max_session_s, TURN_S) <= len(swaps) <= swaps_in_a_day(dialect.max_session_s)
+            limits = dialect.max_session_s, dialect.go_away_s
+            assert swaps_in_a_day(*limits, TURN_S) <= len(swaps) <= swaps_in_a_day(*limits)
         assert [frame for frame in swaps if frame["lost_ms"] or frame["gap_ms"]] == []
         assert sorted(block for session in provider.sessions for block in session.tags) == talk.spoken
         assert all(session.tags == sorted(session.tags) for session in provider.sessions)

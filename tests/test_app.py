@@ -10,7 +10,7 @@ import httpx
 import pytest
 import trio
 
-from neko.app import Finding, House, NotReady, Verdict, check, open_house
+from neko.app import Finding, House, NotReady, ProviderFinding, Verdict, check, open_house
 from neko.app.dialects import VENDORS
 from neko.audio.pcm import duration_ms, pieces
 from neko.client import StartRefused, connect
@@ -170,6 +170,28 @@ async def test_check_finds_what_works_and_what_does_not(tmp_path: Path) -> None:
     model = findings["model Qwen2.5-Coder-1.5B-Instruct Q4_K_M"]
     assert "Apache-2.0" in model.detail
     assert "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046" in model.detail
+
+
+async def test_check_reaches_every_provider_that_is_configured(tmp_path: Path) -> None:
+    """One that nobody uses may be away. A key in a URL is not shown."""
+    gone = '[providers.gone]\nkind = "gemini"\nurl = "ws://127.0.0.1:9/live?key=secret"\n'
+    async with open_provider() as provider:
+        text = OPENAI.format(f"{provider.url}?key=secret") + gone
+        config = ConfigManager(parse(text, "neko.toml"), OverrideStore.in_folder(tmp_path))
+        findings = [finding async for finding in check(config) if isinstance(finding, ProviderFinding)]
+        sessions = [session.events("session.update")[0]["session"] for session in provider.sessions]
+    told = [(each.name, each.kind, each.verdict, each.url, each.tried, each.sessions) for each in findings]
+    gemini = "16 kHz in, 24 kHz out, at most 10 min, warns 60 s before, can be resumed, sees, does not tell speech"
+    openai = "24 kHz in, 24 kHz out, at most 60 min, names its end, sees"
+    here = "24 kHz in, 24 kHz out, no limit"
+    assert told == [
+        ("gone", "gemini", Verdict.UNUSED, "ws://127.0.0.1:9/live", "opened a session", gemini),
+        ("local", "local", Verdict.OK, "in this process", "looked for its engine", here),
+        ("x", "openai", Verdict.OK, provider.url, "opened a session", openai),
+    ]
+    assert findings[0].detail.startswith("nobody answers at 127.0.0.1:9")
+    assert findings[0].detail.endswith("try again in a moment")
+    assert [session["instructions"] for session in sessions] == [""]
 
 
 async def test_check_finds_a_data_folder_that_takes_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -122,11 +123,21 @@ async def test_a_second_neko_on_the_same_folder_says_so(config: str) -> None:
 async def test_check_lists_what_it_looked_at(config: str) -> None:
     checked = await finished("check", "--config", config)
     lines = checked.stdout.decode().splitlines()
-    assert lines[0].startswith("ok      data folder: ")
-    assert lines[1] == "ok      provider local: the scripted persona, for demonstrations"
+    [provider] = [line for line in lines if "looked for its engine" in line]
+    assert re.split(r" {2,}", provider.strip())[:6] == [
+        "ok",
+        "local",
+        "local",
+        "in this process",
+        "looked for its engine",
+        "the scripted persona, for demonstrations",
+    ]
+    assert any(re.match(r"ok +data folder +\S", line) for line in lines)
     failed = [line for line in lines if line.startswith("failed")]
     assert checked.returncode == (1 if failed else 0)
-    assert all("sha256" in line for line in lines if " model " in line)
+    models = [line for line in lines if re.match(r"\S+ +model ", line)]
+    assert len(models) >= 4
+    assert all("sha256" in line for line in models)
 
 
 async def finished(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

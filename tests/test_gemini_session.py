@@ -15,7 +15,7 @@ from neko.config.model import ProviderKind
 from neko.protocol.errors import StatusCode
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.gemini import HEARS_HZ, SPEAKS_HZ, GeminiDialect
-from neko.realtime.errors import KeyRejected, PolicyViolation, ProviderError, RateLimited, SessionLost
+from neko.realtime.errors import KeyRejected, PolicyViolation, ProtocolBroken, ProviderError, RateLimited, SessionLost
 from neko.realtime.omni_realtime import OmniRealtimeClient, open_realtime
 from neko.realtime.session import (
     AudioDelta,
@@ -268,7 +268,7 @@ async def test_a_key_that_is_refused_after_the_upgrade(code: int, autojump_clock
 @pytest.mark.parametrize(
     ("code", "reason", "error"),
     [
-        (1007, "Request contains an invalid argument.", SessionLost),
+        (1007, "Request contains an invalid argument.", ProtocolBroken),
         (1008, "Connection aborted.", PolicyViolation),
         (1011, "Internal error encountered.", SessionLost),
         (1011, "You exceeded your current quota.", RateLimited),

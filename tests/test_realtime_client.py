@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 import trio
+from trio.testing import MockClock
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, CloseConnection, Request
 
 from neko.audio.pcm import pieces
 from neko.audio.resample import SpeechResampler
 from neko.protocol.errors import StatusCode
-from neko.realtime.dial import dial
+from neko.realtime.dial import dial, upgrade
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
 from neko.realtime.errors import ProviderError, SessionLost, Unreachable
@@ -35,6 +38,7 @@ from neko.realtime.session import (
     UserSaid,
 )
 from neko.testing import Behaviour, Provider, TagReader, open_provider, silence, tag
+from neko.testing.streams import stream_pair
 
 SETUP = Setup("You are Mimi.", "default", "en", "gpt-realtime", [Line("user", "Hi")])
 MIC_HZ, MODEL_HZ = 16_000, 24_000
@@ -238,3 +242,26 @@ def test_rates_are_exact() -> None:
     resampler = SpeechResampler(MIC_HZ, MODEL_HZ)
     sound = np.zeros(1600, dtype="<i2").tobytes()
     assert len(resampler.push(sound) + resampler.flush()) == len(sound) * 3 // 2
+
+
+async def test_a_ping_in_the_middle_of_our_goodbye_is_no_error(autojump_clock: MockClock) -> None:
+    ours, theirs = stream_pair()
+
+    async def ping_at_the_end() -> bool:
+        server = WSConnection(ConnectionType.SERVER)
+        while data := await theirs.receive_some():
+            server.receive_data(bytes(data))
+            for event in server.events():
+                match event:
+                    case Request():
+                        await theirs.send_all(server.send(AcceptConnection()))
+                    case CloseConnection():
+                        await theirs.send_all(b"\x89\x00" + server.send(event.response()))
+                        return True
+        return False
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ping_at_the_end)
+        async with upgrade(ours, "simulator", "ws://simulator/", {}):
+            began = trio.current_time()
+        assert trio.current_time() == began  # it has heard the answer to its goodbye

@@ -31,6 +31,18 @@ def test_a_fresh_session_is_not_renewed() -> None:
     assert due() is None
 
 
+def test_a_provider_that_warns_is_waited_for() -> None:
+    """Its limit is a guess until then; it comes true at the latest when the warning has not come."""
+    ten_minutes: dict[str, Any] = {"ends_at": 1600.0}
+    plain, warned = due(**ten_minutes), due({"warns_before_s": 60.0}, **ten_minutes)
+    assert plain is not None
+    assert warned is not None
+    assert (plain.at, warned.at) == (1480.0, 1540.0)
+    assert plain.by == warned.by == 1597.0
+    named = due({"warns_before_s": 3600.0}, ends_at=4600.0)
+    assert named == due(ends_at=4600.0)
+
+
 @pytest.mark.parametrize(
     ("wear", "limits", "expected"),
     [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from neko.app.check import check
-from neko.app.finding import Finding, Verdict
+from neko.app.finding import Finding, ProviderFinding, Verdict
 from neko.app.house import House, open_house
 from neko.realtime.errors import NotReady
 
-__all__ = ["Finding", "House", "NotReady", "Verdict", "check", "open_house"]
+__all__ = ["Finding", "House", "NotReady", "ProviderFinding", "Verdict", "check", "open_house"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import trio
 
 from neko.app.check_translators import look_at_translators
 from neko.app.engines import SCRIPTED
-from neko.app.finding import Finding, Verdict
+from neko.app.finding import Finding, ProviderFinding, Verdict
 from neko.app.handshake import shake_hands
+from neko.app.known import address, sessions, tried
 from neko.app.voices import engine_of, require_voice
 from neko.config.errors import ConfigError, StorageError
 from neko.config.manager import ConfigManager
@@ -28,18 +29,18 @@ HANDSHAKE_WITHIN = 10.0  # seconds; a start of a session would have given up by 
 
 
 async def check(config: ConfigManager) -> AsyncIterator[Finding]:
-    """A finding for the data folder, each provider and each tool that a character uses, each voice, each step of the
-    translation and each model."""
+    """A finding for the data folder, each configured provider, each tool that a character uses, each voice, each step
+    of the translation and each model."""
     yield _data_folder(config.store)
     characters, providers = config.configuration.characters, config.configuration.providers
     used = {
         name
         for character in characters.values()
-        for name in (character.provider, character.text_provider, character.fallback)
+        for name in (character.provider, character.text_provider, character.fallback, character.vision)
         if name
     }
-    for name in sorted(used):
-        yield await _provider(name, providers[name])
+    for finding in await _providers(providers, used):
+        yield finding
     for name in config.names:
         yield _voice(config, name)
     for tool in await _tools(config.configuration):
@@ -58,16 +59,38 @@ def _data_folder(store: OverrideStore) -> Finding:
     return Finding("data folder", Verdict.OK, str(store.path.parent))
 
 
-async def _provider(name: str, provider: Provider) -> Finding:
-    subject = f"provider {name}"
+async def _providers(providers: Mapping[str, Provider], used: Collection[str]) -> list[Finding]:
+    """All at a time, and in the order of their names."""
+    found: dict[str, Finding] = {}
+
+    async def look(name: str) -> None:
+        found[name] = await _provider(name, providers[name], used=name in used)
+
+    async with trio.open_nursery() as nursery:
+        for name in providers:
+            nursery.start_soon(look, name)
+    return [found[name] for name in sorted(found)]
+
+
+async def _provider(name: str, provider: Provider, *, used: bool) -> Finding:
+    verdict, detail = Verdict.FAILED if used else Verdict.UNUSED, ""
     try:
         with trio.fail_after(HANDSHAKE_WITHIN):
-            detail = await shake_hands(provider, os.environ)
+            verdict, detail = Verdict.OK, await shake_hands(provider, os.environ)
     except (ProviderError, LocalError, ConfigError) as error:
-        return Finding(subject, Verdict.FAILED, str(error))
+        detail = str(error)
     except trio.TooSlowError:
-        return Finding(subject, Verdict.FAILED, f"no answer within {HANDSHAKE_WITHIN:.0f} s")
-    return Finding(subject, Verdict.OK, detail)
+        detail = f"no answer within {HANDSHAKE_WITHIN:.0f} s"
+    return ProviderFinding(
+        f"provider {name}",
+        verdict,
+        detail,
+        name,
+        provider.kind.value,
+        address(provider),
+        tried(provider),
+        sessions(provider),
+    )
 
 
 async def _tools(configuration: Configuration) -> list[Finding]:

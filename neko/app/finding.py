@@ -22,3 +22,14 @@ class Finding:
     subject: str
     verdict: Verdict
     detail: str
+
+
+@frozen
+class ProviderFinding(Finding):
+    """A provider: what kind it is, where, what was tried, and what is known of its sessions."""
+
+    name: str
+    kind: str
+    url: str
+    tried: str
+    sessions: str

@@ -44,6 +44,7 @@ class Limits:
     context_tokens: int | None
     swap_deadline_s: float  # to have the next session connected
     remembers_s: float | None = None  # how long it knows what it has heard; the recap of the next one tells it again
+    warns_before_s: float | None = None  # how long before its end the provider says when that is
 
 
 @frozen
@@ -116,7 +117,8 @@ def _reasons(wear: Wear, limits: Limits) -> Iterator[Renewal]:
 
 def _expires(since: float, ends_at: float, limits: Limits) -> Renewal:
     life = ends_at - since
-    at = ends_at - min(WINDOW_S, WINDOW_SHARE * life)
+    # Until the provider has to speak up, its limit is a guess of ours: Google's sessions often last longer.
+    at = ends_at - min(WINDOW_S, WINDOW_SHARE * life, limits.warns_before_s or inf)
     return Renewal(Reason.EXPIRES, at - limits.swap_deadline_s, at, by=ends_at - min(RESERVE_S, RESERVE_SHARE * life))
 
 

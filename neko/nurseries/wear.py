@@ -62,7 +62,12 @@ class Wearing:
 
     def limits(self, policy: SessionPolicy) -> Limits:
         return Limits(
-            policy.max_turns, policy.max_age_s, self.room_tokens, policy.swap_deadline_s, self._facts.remembers_s
+            policy.max_turns,
+            policy.max_age_s,
+            self.room_tokens,
+            policy.swap_deadline_s,
+            self._facts.remembers_s,
+            self._facts.warns_before_s,
         )
 
     def sounded(self, pcm: bytes, hz: int | None) -> None:

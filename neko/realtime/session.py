@@ -28,6 +28,9 @@ class Facts:
     hears_hz: int | None  # rate of the PCM16 mono that it takes; None: text only
     speaks_hz: int | None  # rate of the PCM16 mono that it sends; None: text only
     max_session_s: float | None = None  # how long a session lasts, as far as that is known beforehand
+    warns_before_s: float | None = None  # how long before its end it says when that is; None: it does not
+    resume_handle: bool = False  # a lost session's conversation can be had again by a handle that it gave
+    overlap_ok: bool = True  # the next session may be open beside this one
     sees: bool = True  # takes pictures
     takes_text: bool = True  # words and instructions reach a session that runs
     tells_speech: bool = True  # says when the person begins to speak

@@ -7,6 +7,8 @@ from typing import Any
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest
 from wsproto import ConnectionType
+from wsproto.connection import ConnectionState
+from wsproto.events import Ping
 
 from neko.sockets.lean_protocol import LeanProtocol
 from neko.sockets.quick import QuickLock, QuickReceiver, QuickSender
@@ -28,6 +30,11 @@ class LeanConnection(WebSocketConnection):
         self._recv_channel = self._messages  # type: ignore[assignment]
         self._send_channel = QuickSender(self._messages)  # type: ignore[assignment]
         self._stream_lock = QuickLock()  # type: ignore[assignment]
+
+    async def _handle_ping_event(self, event: Ping) -> None:
+        """Nothing may follow our close frame (RFC 6455, section 5.5.1); the library would try, and raise a bug."""
+        if self._wsproto.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
+            await super()._handle_ping_event(event)
 
     async def get_message(self, taken: Taken = nobody_takes) -> str | bytes:
         """As `Socket.receive`, but raises `ConnectionClosed`."""

@@ -53,6 +53,7 @@ CONTEXT_TOKENS = 119_808  # of the 128,000 of a session 8,192 are for the reply
 TOKENS_PER_S = 25.0  # of sound, the model's and the person's
 ASIDES = 8  # of calls that were cut; whoever only speaks sends no words that could take them along
 MAX_SESSION_S = 600.0  # a connection lasts about ten minutes
+WARNS_BEFORE_S = 60.0  # about: https://firebase.google.com/docs/ai-logic/live-api/sessions
 
 LANGUAGE = 'The conversation is in the language with the BCP 47 code "{}", unless the person speaks another.'
 ASIDE = "[{}]"  # what nobody said; Google knows no system lines after the first
@@ -95,6 +96,8 @@ class GeminiDialect:
             hears_hz=HEARS_HZ,
             speaks_hz=SPEAKS_HZ if speaks else None,
             max_session_s=max_session_s or MAX_SESSION_S,
+            warns_before_s=WARNS_BEFORE_S,
+            resume_handle=True,
             # The first sign of speech is its transcription, half a second to two late, unless it interrupts a reply.
             tells_speech=False,
             context_tokens=CONTEXT_TOKENS,

@@ -60,6 +60,7 @@ class OpenAiDialect:
             hears_hz=PCM_HZ,
             speaks_hz=PCM_HZ if speaks else None,
             max_session_s=max_session_s or MAX_SESSION_S,
+            warns_before_s=MAX_SESSION_S,  # by `expires_at`, from the start
             context_tokens=CONTEXT_TOKENS,
             tokens_per_s=TOKENS_PER_S,
         )
