@@ -23,7 +23,7 @@ from neko.testing.chat_reply import (
     sse,
     usage_chunk,
 )
-from neko.testing.http_exchange import EVENT_STREAM, HttpExchange
+from neko.testing.http_exchange import EVENT_STREAM, HttpExchange, serve_http
 from neko.testing.refusal import refusal
 from neko.testing.wire import Wire
 
@@ -69,15 +69,7 @@ class Chat:
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """One accepted connection to its end; a client that leaves ends the answer that it was given at once."""
-        connection = trio.CancelScope()
-        try:
-            with connection:
-                async with Wire(stream, on_end=connection.cancel) as wire:
-                    exchange = HttpExchange(wire)
-                    while (request := await exchange.request()) is not None:
-                        await self._answer(*request, exchange, wire)
-        except* trio.BrokenResourceError:
-            pass  # a client may vanish; that ends its connection and nothing else
+        await serve_http(stream, self._answer)
 
     async def _answer(self, head: h11.Request, body: bytes, exchange: HttpExchange, wire: Wire) -> None:
         match head.method, head.target:

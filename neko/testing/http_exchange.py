@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 import h11
 import orjson
+import trio
 
-if TYPE_CHECKING:
-    from neko.testing.wire import Wire
+from neko.testing.wire import Wire
 
 RECEIVE_BUFFER = 64 * 1024
 JSON = ("Content-Type", "application/json")
@@ -73,3 +73,20 @@ class HttpExchange:
         data = self._http.send(event)
         if data:
             await self._wire.send_all(data)
+
+
+Answer = Callable[[h11.Request, bytes, HttpExchange, Wire], Awaitable[None]]
+"""Answers one request, given with its body."""
+
+
+async def serve_http(stream: trio.SocketStream, answer: Answer) -> None:
+    """One accepted connection to its end; a client that leaves ends the answer that it was given at once."""
+    connection = trio.CancelScope()
+    try:
+        with connection:
+            async with Wire(stream, on_end=connection.cancel) as wire:
+                exchange = HttpExchange(wire)
+                while (request := await exchange.request()) is not None:
+                    await answer(*request, exchange, wire)
+    except* trio.BrokenResourceError:
+        pass  # a client may vanish; that ends its connection and nothing else

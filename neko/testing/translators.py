@@ -17,7 +17,7 @@ import trio
 from attrs import frozen
 
 from neko.testing.bell import Bell
-from neko.testing.http_exchange import JSON, HttpExchange
+from neko.testing.http_exchange import JSON, HttpExchange, serve_http
 from neko.testing.refusal import refusal
 from neko.testing.wire import Wire
 
@@ -71,17 +71,9 @@ class Translators:
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """One accepted connection to its end."""
-        connection = trio.CancelScope()
-        try:
-            with connection:
-                async with Wire(stream, on_end=connection.cancel) as wire:
-                    exchange = HttpExchange(wire)
-                    while (request := await exchange.request()) is not None:
-                        await self._answer(request[0], exchange)
-        except* trio.BrokenResourceError:
-            pass  # whoever asked has gone
+        await serve_http(stream, self._answer)
 
-    async def _answer(self, head: h11.Request, exchange: HttpExchange) -> None:
+    async def _answer(self, head: h11.Request, _body: bytes, exchange: HttpExchange, _wire: Wire) -> None:
         target = urlsplit(head.target.decode())
         if target.path != SINGLE:
             self.tried.append(target.path)

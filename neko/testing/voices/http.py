@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
 import h11
 import orjson
 import trio
 
-from neko.testing.http_exchange import HttpExchange
+from neko.testing.http_exchange import HttpExchange, serve_http
 from neko.testing.voices.play import said
 from neko.testing.voices.record import VoiceServer
 from neko.testing.voices.script import Script, VoiceRequest
@@ -25,15 +26,7 @@ async def open_http_voice(*scripts: Script) -> AsyncIterator[VoiceServer]:
     server = VoiceServer(f"http://{HOST}:{listeners[0].socket.getsockname()[1]}", scripts)
 
     async def serve(stream: trio.SocketStream) -> None:
-        connection = trio.CancelScope()
-        try:
-            with connection:
-                async with Wire(stream, on_end=connection.cancel) as wire:
-                    exchange = HttpExchange(wire)
-                    while (request := await exchange.request()) is not None:
-                        await _answer(server, *request, exchange, wire)
-        except* trio.BrokenResourceError:
-            pass  # a client may vanish; that ends its connection and nothing else
+        await serve_http(stream, partial(_answer, server))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, serve, listeners)
