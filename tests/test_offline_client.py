@@ -8,11 +8,13 @@ from functools import partial
 
 import pytest
 import trio
+from attrs import evolve
 
 from neko.conversation.backoff import Backoff
 from neko.protocol.errors import StatusCode
+from neko.realtime.asking import TRIES, WithTools
 from neko.realtime.chat import ChatEndpoint, open_chat
-from neko.realtime.omni_offline import TRIES, OmniOfflineClient, WithTools, open_offline
+from neko.realtime.omni_offline import OmniOfflineClient, open_offline
 from neko.realtime.session import (
     Complaint,
     Interrupt,
@@ -34,6 +36,7 @@ from neko.testing import Chat, ChatReply, Style, ToolCall
 from neko.testing import open_chat as open_fake_chat
 
 HI = Line("user", "Hi")
+AT_ONCE = evolve(TRIES, backoff=partial(Backoff, 0, 0))
 
 
 @asynccontextmanager
@@ -43,8 +46,7 @@ async def session(
     endpoint = ChatEndpoint(fake.url, "qwen3:4b", "secret")
     async with open_chat(endpoint) as chat:
         model = WithTools(chat, tools) if tools else chat
-        at_once = partial(Backoff, 0, 0)
-        async with open_offline(model, "You are Mimi.", [HI], room_tokens=room_tokens, backoff=at_once) as client:
+        async with open_offline(model, "You are Mimi.", [HI], room_tokens=room_tokens, tries=AT_ONCE) as client:
             yield client
 
 
@@ -145,7 +147,7 @@ async def test_a_picture_that_a_model_refuses_is_not_shown_again() -> None:
     ],
 )
 async def test_a_failure_is_told_and_the_session_lives_on(reply: ChatReply, code: StatusCode) -> None:
-    async with open_fake_chat(*[reply] * TRIES, ChatReply(pieces=("Better.",))) as fake, session(fake) as client:
+    async with open_fake_chat(*[reply] * TRIES.most, ChatReply(pieces=("Better.",))) as fake, session(fake) as client:
         await client.send(Say("Hello?"))
         *_, complaint, done = await events_until_done(client)
         assert isinstance(complaint, Complaint)
@@ -267,7 +269,7 @@ async def test_a_connection_that_is_refused_is_tried_again() -> None:
         url = fake.url
     async with (
         open_chat(ChatEndpoint(url, "m")) as chat,
-        open_offline(chat, "You are Mimi.", [], backoff=partial(Backoff, 0, 0)) as client,
+        open_offline(chat, "You are Mimi.", [], tries=AT_ONCE) as client,
     ):
         await client.send(Say("Hello?"))
         _, complaint, done = await events_until_done(client)

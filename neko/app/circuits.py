@@ -10,10 +10,10 @@ import trio
 from attrs import define, field, frozen
 
 from neko.config.model import Provider
+from neko.realtime.asking import Replies
 from neko.realtime.chat_calls import Call
 from neko.realtime.circuit import Circuit
 from neko.realtime.errors import KeyMissing, NotReady, ProviderError, Unreachable, VoiceUnavailable
-from neko.realtime.omni_offline import Replies
 from neko.telemetry import get_logger
 from neko.telemetry.metrics import Metrics
 

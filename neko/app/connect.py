@@ -29,6 +29,7 @@ from neko.local.items import PROMPT_TOKENS, message_tokens
 from neko.local.warmth import WARM_WITHIN
 from neko.nurseries.ports import Voice
 from neko.protocol.client import InputMode
+from neko.realtime.asking import WithTools
 from neko.realtime.chat import ChatEndpoint, open_chat
 from neko.realtime.circuit import FIRST_S, MOST_S
 from neko.realtime.describe import describe
@@ -36,7 +37,7 @@ from neko.realtime.dial import dial
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
 from neko.realtime.errors import KeyMissing, Misconfigured, NotReady, ProviderError, VoiceUnavailable
-from neko.realtime.omni_offline import ANSWER_TOKENS, CONTEXT_TOKENS, WithTools, open_offline
+from neko.realtime.omni_offline import ANSWER_TOKENS, CONTEXT_TOKENS, open_offline
 from neko.realtime.omni_realtime import open_realtime
 from neko.realtime.session import Line, ModelSession
 from neko.telemetry import get_logger

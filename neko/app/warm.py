@@ -10,8 +10,8 @@ from attrs import evolve, frozen
 from neko.app.places import Places, Seat
 from neko.app.precedence import Answering
 from neko.local.engines import ChatMessage, EngineError, Engines
+from neko.realtime.asking import Replies
 from neko.realtime.errors import ProviderError
-from neko.realtime.omni_offline import Replies
 from neko.translation.with_model import Ask
 from neko.tts.worker import TtsWorker
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Protocol, assert_never
+from typing import assert_never
 from uuid import uuid4
 
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import evolve, frozen
 
-from neko.conversation.backoff import Backoff
 from neko.conversation.context import ChatContext, Message
 from neko.conversation.repetition import Repetition
 from neko.protocol.errors import StatusCode
-from neko.realtime.chat import ChatModel
-from neko.realtime.chat_calls import Call
+from neko.realtime.asking import ONCE, TRIES, Replies, Tries, ask
 from neko.realtime.errors import ProviderError, SessionLost, only_error
 from neko.realtime.session import (
     Complaint,
@@ -35,7 +33,6 @@ from neko.realtime.session import (
     See,
     Tell,
     TextDelta,
-    Tool,
     ToolCalled,
     ToolResult,
 )
@@ -45,33 +42,10 @@ log = get_logger("text")
 
 EVENTS = 64  # pieces of a reply; a slow reader holds the stream back
 QUESTIONS = 16  # typed faster than answered; then the typing waits
-# An endpoint that restarts is back in a second or two, a rate limit of one request a second is over as soon. Whoever
-# typed waits meanwhile: what asks for a longer pause is told at once.
-TRIES, PATIENCE_S = 4, 10.0
-AGAIN = partial(Backoff, 0.5, 4.0)
 CONTEXT_TOKENS = 8_192  # where nobody says how much a server holds: what most models for a laptop are run with
 ANSWER_TOKENS = 1_024  # of a context are for the answer
-SENTENCE_ENDS = frozenset(".!?\n。！？…")
-WRONG_REQUEST = frozenset({400, 404, 415, 422, 501})  # by which endpoints say that they do not take what was sent
-
-
-class Replies(Protocol):
-    """Who answers in a text session."""
-
-    def reply(self, messages: Sequence[Any]) -> AbstractAsyncContextManager[AsyncIterator[str | Call]]:
-        """The pieces of the next message, then the tools that it asks for; raises `ProviderError`."""
-        ...
-
-
-@frozen
-class WithTools:
-    """A chat model that may use these tools."""
-
-    chat: ChatModel
-    tools: Sequence[Tool]
-
-    def reply(self, messages: Sequence[Any]) -> AbstractAsyncContextManager[AsyncIterator[str | Call]]:
-        return self.chat.answer(messages, self.tools)
+SENTENCE_ENDS = frozenset(".!?\n。！？…")  # where it is looked whether the model repeats itself
+WRONG_REQUEST = frozenset({400, 415, 422, 501})  # by which endpoints say that they do not take what was sent
 
 
 @frozen
@@ -80,29 +54,15 @@ class _Question:
     request_id: str | None
 
 
-@define
-class _Said:
-    """What has come of a reply."""
-
-    words: str = ""
-    calls: list[Call] = field(factory=list)
-
-    @property
-    def begun(self) -> bool:
-        return bool(self.words or self.calls)
-
-
 class OmniOfflineClient:
     """A text session; made by `open_offline`. Questions are answered one after the other, by one task."""
 
-    def __init__(
-        self, model: Replies, context: ChatContext, facts: Facts, *, backoff: Callable[[], Backoff], gives_up: bool
-    ) -> None:
+    def __init__(self, model: Replies, context: ChatContext, facts: Facts, *, tries: Tries, gives_up: bool) -> None:
         self.facts = facts
         self.id = f"text_{uuid4().hex[:12]}"
         self._model = model
         self._context = context
-        self._backoff = backoff
+        self._tries = tries
         self._gives_up = gives_up
         self._failed: ProviderError | None = None  # with this the session has ended
         self._ask, self._asked = trio.open_memory_channel[_Question](QUESTIONS)
@@ -170,7 +130,8 @@ class OmniOfflineClient:
         reply_id = question.reply_id
         await self._emit.send(ReplyStarted(reply_id, question.request_id))
         try:
-            said = await self._ask_until_it_begins(reply_id)
+            tries = ONCE if self._gives_up else self._tries
+            said = await ask(self._model, self._context.prompt(), tries, partial(self._tell, reply_id))
         except ProviderError as error:
             if self._gives_up:
                 self._failed = error
@@ -193,39 +154,10 @@ class OmniOfflineClient:
             await self._emit.send(ToolCalled(call.id, call.name, call.arguments, reply_id))
         await self._emit.send(ReplyDone(reply_id, ReplyStatus.COMPLETED))
 
-    async def _ask_until_it_begins(self, reply_id: str) -> _Said:
-        """What fails before the first piece, and may pass, is tried again, unless another one stands in at once.
-
-        Raises `ProviderError`.
-        """
-        backoff, give_up_at = self._backoff(), trio.current_time() + PATIENCE_S
-        for _ in range(0 if self._gives_up else TRIES - 1):
-            said = _Said()
-            try:
-                await self._ask_once(reply_id, said)
-            except ProviderError as error:
-                pause_s = backoff.next_s(error.retry_after_s)
-                if said.begun or not error.passing or trio.current_time() + pause_s > give_up_at:
-                    raise
-                log.info("text.again", model_session=self.id, code=error.code, in_s=round(pause_s, 1))
-                await trio.sleep(pause_s)
-            else:
-                return said
-        said = _Said()
-        await self._ask_once(reply_id, said)
-        return said
-
-    async def _ask_once(self, reply_id: str, said: _Said) -> None:
-        """To the end of the answer, or until it turns out to be what was said twice already."""
-        async with self._model.reply(self._context.prompt()) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Call):
-                    said.calls.append(piece)
-                    continue
-                said.words += piece
-                await self._emit.send(TextDelta(reply_id, piece))
-                if not SENTENCE_ENDS.isdisjoint(piece) and self._repetition.repeats(said.words):
-                    return
+    async def _tell(self, reply_id: str, piece: str, words: str) -> bool:
+        """False when it turns out to be what was said twice already."""
+        await self._emit.send(TextDelta(reply_id, piece))
+        return SENTENCE_ENDS.isdisjoint(piece) or not self._repetition.repeats(words)
 
     def _learn(self, error: ProviderError) -> None:
         """A picture that a model refuses would have it refuse every question after it."""
@@ -256,16 +188,16 @@ async def open_offline(
     sees: bool = True,
     room_tokens: int | None = None,
     gives_up: bool = False,
-    backoff: Callable[[], Backoff] = AGAIN,
+    tries: Tries = TRIES,
 ) -> AsyncIterator[OmniOfflineClient]:
     """A text session on `model` that was told `lines`; leaving the context stops what is being answered.
 
-    No question is longer than `room_tokens`, the instructions included. One that fails is asked again as `backoff`
-    says, then the failure is told, and the next question may fare better. Where the session `gives_up`, the first
+    No question is longer than `room_tokens`, the instructions included. One that fails is asked again as `tries`
+    say, then the failure is told, and the next question may fare better. Where the session `gives_up`, the first
     failure ends it, for another one to answer in its place.
     """
     facts = Facts(hears_hz=None, speaks_hz=None, sees=sees, watched=False)
-    client = OmniOfflineClient(model, ChatContext(instructions, room_tokens), facts, backoff=backoff, gives_up=gives_up)
+    client = OmniOfflineClient(model, ChatContext(instructions, room_tokens), facts, tries=tries, gives_up=gives_up)
     await client.prime(lines)
     try:
         async with trio.open_nursery() as nursery:
