@@ -67,8 +67,10 @@ def test_the_instructions_and_the_latest_question_stay(steps: list[tuple[str, st
 @given(STEPS, st.integers(100, 1_500))
 def test_what_can_be_trimmed_is(steps: list[tuple[str, str]], room_tokens: int) -> None:
     trimmed = played(steps, room_tokens).prompt()
-    latest = max((i for i, each in enumerate(trimmed) if each["role"] == "user"), default=len(trimmed) - 1)
-    assert size(trimmed) <= room_tokens or latest <= 1 or trimmed[1]["role"] == "user"
+    begins = [index for index, each in enumerate(trimmed) if each["role"] != "tool"]
+    asked = [index for index in begins if trimmed[index]["role"] == "user"]
+    # Nothing is left that stands before the latest question, or else before the last of what was said.
+    assert size(trimmed) <= room_tokens or max(asked or begins) <= 1
 
 
 @given(STEPS)
@@ -101,3 +103,10 @@ def test_an_answer_that_was_cut_short_is_what_was_heard() -> None:
     asking = context.answer("Let me look.", [("c", "weather", "{}")])
     context.heard_only(asking, "Let me")
     assert [each["content"] for each in context.prompt()[1:]] == ["One two", "Let me", AT_WORK]
+
+
+def test_instructions_that_are_longer_than_the_context_are_sent_all_the_same() -> None:
+    context = ChatContext("word " * 500, 100)
+    assert len(context.prompt()) == 1
+    context.say("user", "Hello?")
+    assert context.prompt()[-1]["content"] == "Hello?"

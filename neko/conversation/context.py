@@ -84,17 +84,19 @@ class ChatContext:
         return ({"role": "system", "content": self.instructions}, *_complete(self._messages))
 
     def _trim(self) -> None:
-        if self.room_tokens is None or self._tokens(self._messages) <= self.room_tokens:
+        if self.room_tokens is None or not self._messages or self._tokens(0) <= self.room_tokens:
             return
-        last = len(self._messages) - 1
-        stays = next((i for i in range(last, -1, -1) if self._messages[i]["role"] == "user"), last)
-        begin = 0
-        while begin < stays and self._tokens(self._messages[begin:]) > KEPT_SHARE * self.room_tokens:
-            begin += 1 + len(_results(self._messages, begin))
+        begins = [index for index, each in enumerate(self._messages) if each["role"] != "tool"]
+        asked = [index for index in begins if self._messages[index]["role"] == "user"]
+        stays = max(asked or begins)
+        enough = KEPT_SHARE * self.room_tokens
+        begin = next((each for each in begins if each >= stays or self._tokens(each) <= enough), 0)
         del self._messages[:begin]
 
-    def _tokens(self, messages: Iterable[Message]) -> int:
-        return _tokens_of(self.instructions) + sum(map(message_tokens, messages))
+    def _tokens(self, begin: int) -> int:
+        """What is sent takes, when it begins with this message."""
+        said = sum(map(message_tokens, _complete(self._messages[begin:])))
+        return MESSAGE_TOKENS + tokens(self.instructions) + said
 
     def _drop(self, messages: list[Message]) -> None:
         self._messages = [each for each in self._messages if not any(each is other for other in messages)]
@@ -106,10 +108,6 @@ def message_tokens(message: Mapping[str, Any]) -> int:
     said = PICTURE_TOKENS if isinstance(content, list) else tokens(content or "")
     called = (call["function"] for call in message.get("tool_calls", ()))
     return MESSAGE_TOKENS + said + sum(tokens(each["name"] + each["arguments"]) for each in called)
-
-
-def _tokens_of(text: str) -> int:
-    return MESSAGE_TOKENS + tokens(text)
 
 
 def _is_picture(message: Message) -> bool:
