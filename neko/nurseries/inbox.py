@@ -46,6 +46,11 @@ class MicBlock:
         """It is worth a message."""
         return len(self._pcm) >= self._worth
 
+    @property
+    def overdue(self) -> bool:
+        """It was, and nobody took it."""
+        return len(self._pcm) >= 2 * self._worth
+
     def drop(self, size: int) -> None:
         """So many bytes of its oldest sound."""
         del self._pcm[:size]
@@ -148,7 +153,7 @@ class Inbox:
         last.add(sound.pcm, now)
         if self._ready(now):
             self._waiting.wake()
-        if len(self._waiting.items) > 1 or last.joined:
+        if len(self._waiting.items) > 1 or last.overdue:
             self._make_room()
 
     def offer(self, message: TypedText | Picture) -> bool:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from itertools import chain
+from math import inf
 
 import trio
 from attrs import define, field, frozen
@@ -149,7 +150,11 @@ class Outbox:
 
     async def next(self) -> None:
         """Until it is worth to `take` again."""
-        with trio.CancelScope(deadline=self._aside.due_at):
+        due_at = self._aside.due_at
+        if due_at == inf:
+            await self._next()  # with each message, where a deadline has its price
+            return
+        with trio.CancelScope(deadline=due_at):
             await self._next()
 
     async def _next(self) -> None:

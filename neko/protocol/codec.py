@@ -15,13 +15,14 @@ from neko.protocol.client import (
     ClientMessage,
     InputType,
     MicFormat,
+    Microphone,
     StreamData,
     SwapSession,
 )
 from neko.protocol.converter import build_converter, describe
 from neko.protocol.errors import StatusCode, WireError
 from neko.protocol.server import TYPES, AudioChunk, Pong, ServerMessage
-from neko.protocol.stream import DEFAULT_MIC_HZ, check_rate, check_size, microphone, narrow
+from neko.protocol.stream import DEFAULT_MIC_HZ, check_rate, check_size, microphone, narrow, sound
 
 SPEECH_HZ = 48_000  # what every client plays
 MAX_FRAME = 4 * 1024 * 1024  # bytes; over this the socket closes with 1009
@@ -58,7 +59,7 @@ class ClientCodec:
         return message  # type: ignore[return-value]  # the ClientFrames left are the union
 
 
-def _structure(frame: str) -> ClientFrame:
+def _structure(frame: str) -> ClientFrame | Microphone:
     try:
         raw = orjson.loads(frame)
     except orjson.JSONDecodeError as error:
@@ -70,7 +71,7 @@ def _structure(frame: str) -> ClientFrame:
         # Fifty times a second; a wrong value goes the long way, where it is explained.
         data, rate = raw.get("data"), raw.get("sample_rate")
         if data is not None and (rate is None or type(rate) is int):
-            return StreamData(InputType.AUDIO, data, rate)
+            return sound(data, rate)
     if action is None:
         raise WireError(StatusCode.INVALID_VALUE, f"action is missing; accepted: {', '.join(ACTIONS)}")
     if not isinstance(action, str) or action not in ACTIONS:

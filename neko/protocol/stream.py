@@ -25,7 +25,7 @@ def narrow(frame: StreamData) -> Microphone | TypedText | Picture:
     """What the frame carries. Raises `WireError` naming what is wrong and what is accepted."""
     match frame.input_type:
         case InputType.AUDIO:
-            return _microphone(frame)
+            return sound(frame.data, frame.sample_rate, frame.language)
         case InputType.TEXT:
             return _text(frame)
         case InputType.SCREEN | InputType.CAMERA:
@@ -50,12 +50,12 @@ def check_rate(sample_rate: int) -> None:
     microphone(b"", sample_rate)
 
 
-def _microphone(frame: StreamData) -> Microphone:
-    pcm = _samples(frame.data)
-    rate = frame.sample_rate
+def sound(data: Any, rate: int | None, language: str | None = None) -> Microphone:
+    """The same of integers or base64; the rate, where nobody says it, is that of who sends such frames."""
+    pcm = _samples(data)
     if rate is None:
         rate = FULL_BAND_HZ if len(pcm) == FULL_BAND_FRAME * BYTES_PER_SAMPLE else DEFAULT_MIC_HZ
-    return microphone(pcm, rate, frame.language)
+    return microphone(pcm, rate, language)
 
 
 def _samples(data: Any) -> bytes:
