@@ -28,6 +28,7 @@ from neko.realtime.session import (
     ReplyDone,
     ReplyStarted,
     ReplyStatus,
+    Resumable,
     Say,
     See,
     SpeechStarted,
@@ -249,7 +250,7 @@ def test_golden_transcript_of_two_turns_with_a_barge_in() -> None:
         (sound(), [AudioDelta(two, two, PCM)]),
         (GENERATED, []),
         (COMPLETE, [ReplyDone(two, DONE)]),
-        ({"sessionResumptionUpdate": {"newHandle": "h", "resumable": True}}, []),
+        ({"sessionResumptionUpdate": {"newHandle": "h", "resumable": True}}, [Resumable("h")]),
         ({"goAway": {"timeLeft": "9.5s"}}, [Expiring(9.5)]),
     ]  # fmt: skip
     for frame, events in golden:

@@ -46,7 +46,9 @@ SERVER = {"ga": by_type(ga.RealtimeServerEvent), "beta": by_type(beta.RealtimeSe
 UNTYPED = {".session.object", ".session.id", ".session.expires_at"}
 SKY = Tool("sky", "What is above", {"type": "object", "properties": {"when": {"type": "string"}}})
 MODEL = "gpt-4o-realtime-preview"  # of the beta, the package names each model
-SETUP = Setup("You are Mimi.", "default", "en", MODEL, [Line("user", "Hi"), Line("assistant", "Hello!")], [SKY])
+SETUP = Setup(
+    "You are Mimi.", "default", "en", MODEL, [Line("user", "Hi"), Line("assistant", "Hello!")], [SKY], resume=""
+)
 PLAY = Behaviour(replies=(ToolCall("sky", '{"when":"now"}'), "It is blue."), silence_ms=50, response_ms=80)
 
 

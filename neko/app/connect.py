@@ -92,6 +92,15 @@ class Adapters:
                         session = await stack.enter_async_context(opened)
             yield session
 
+    @asynccontextmanager
+    async def resume(self, snapshot: Snapshot, mode: InputMode, handle: str) -> AsyncIterator[ModelSession]:
+        """A session that goes on with a lost one's conversation. Raises `ProviderError`, and nobody holds it against
+        the provider: a handle is good for some time only, and for one socket."""
+        _, provider = _asked_of(snapshot, mode)
+        reached = reach(provider, speaks=snapshot.character.tts == NATIVE)
+        async with self._realtime(snapshot, (), reached, self._key(provider), handle) as session:
+            yield session
+
     async def back(self, snapshot: Snapshot, mode: InputMode, why: ProviderError) -> None:
         """Returns when the snapshot's provider, which could not be had for this reason, answers again."""
         name, provider = _asked_of(snapshot, mode)
@@ -175,10 +184,10 @@ class Adapters:
 
     @asynccontextmanager
     async def _realtime(
-        self, snapshot: Snapshot, lines: Sequence[Line], reached: Reached, key: str | None
+        self, snapshot: Snapshot, lines: Sequence[Line], reached: Reached, key: str | None, resume: str = ""
     ) -> AsyncIterator[ModelSession]:
-        character = snapshot.character
-        setup = Setup(character.prompt, character.voice, character.language, reached.model, lines, snapshot.tools)
+        who, tools = snapshot.character, snapshot.tools
+        setup = Setup(who.prompt, who.voice, who.language, reached.model, lines, tools, resume)
         by = partial(dial, library=self.websockets)
         async with open_realtime(reached.dialect, setup, reached.url, key, dial=by) as session:
             yield session

@@ -84,6 +84,7 @@ class House:
             prepare_translation=self.translators.prepare,
             describe=adapters.describe,
             back=adapters.back,
+            resume=adapters.resume,
             tools=self.tools,
             metrics=metrics,
             agents=agents.port,

@@ -23,6 +23,7 @@ from neko.realtime.session import (
     Repeating,
     ReplyDone,
     ReplyStarted,
+    Resumable,
     SpeechStarted,
     SpeechStopped,
     TextDelta,
@@ -101,6 +102,8 @@ class Listening:
                 self._outbox.post(RepetitionWarning())
             case Expiring():
                 pass
+            case Resumable(handle):
+                slot.resumable = (handle, self._history.mark)
             case Complaint(code, details):
                 log.warning("provider.complains", model_session=slot.session.id, code=code, details=details)
                 self._outbox.post(Status(code, details))

@@ -73,8 +73,8 @@ class LLMSessionManager:
         self._absence = Absence(self.history)
         self.language: str | None = None  # the person's, as a canonical tag, once a client has said it
         self._config = config
-        self._open = OpenSessions(ports.connect)
-        self._ports = evolve(ports, connect=self._open.connect)
+        self._open = OpenSessions(ports.connect, ports.resume)
+        self._ports = evolve(ports, connect=self._open.connect, resume=ports.resume and self._open.resume)
         self._duty = Duty.OPEN
         self.ledger = Ledger()
         self.swaps = ports.metrics.of(lanlan_name, self.ledger, self.census)

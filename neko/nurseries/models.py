@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager
 import trio
 from attrs import define, evolve, field
 
-from neko.conversation.history import History
+from neko.conversation.history import History, Role
 from neko.nurseries.model_session import run_model_session
-from neko.nurseries.ports import Connect
+from neko.nurseries.ports import Connect, Resume
 from neko.nurseries.recap import recall, recap
 from neko.nurseries.slot import Listener, Plan, Slot
 from neko.nurseries.takeover import catch_up
 from neko.realtime.errors import ProviderError, SessionLost
+from neko.telemetry import get_logger
+
+log = get_logger("models")
 
 ORPHANED = "the model session ended with the session that had prepared it"
 
@@ -25,6 +28,7 @@ class Models:
 
     _nursery: trio.Nursery
     _connect: Connect
+    _resume: Resume | None
     _history: History
     _listener: Listener
     _slots: list[Slot] = field(factory=list, init=False)
@@ -46,6 +50,35 @@ class Models:
         if slot.lost is not None:
             raise slot.lost
         return slot
+
+    async def resume(self, lost: Slot) -> Slot | None:
+        """A session that goes on with the conversation of a lost one, as its provider remembers it; None: it cannot.
+
+        What was said since the provider gave the handle is unknown to it.
+        """
+        resume, resumable = self._resume, lost.resumable
+        if resume is None or resumable is None or lost.plan.forgets != self._history.forgets:
+            return None
+        handle, mark = resumable
+        lost.resumable = None  # one try: it is refused as long as the provider has not noticed the loss
+
+        told = evolve(lost.plan, lines=(), mark=self._after(mark, lost))
+        try:
+            slot: Slot = await self._nursery.start(
+                run_model_session, lambda snapshot, mode, _: resume(snapshot, mode, handle), told, self._listener
+            )
+        except ProviderError as error:
+            log.info("session.not_resumed", details=error.details)
+            return None
+        self._own(slot)
+        slot.wearing.goes_on(lost.wearing)
+        return slot if slot.lost is None else None
+
+    def _after(self, mark: int, lost: Slot) -> int:
+        """A handle comes with the end of a reply, which is entered when it has been told: a moment later."""
+        said = next(iter(self._history.since(mark)), None)
+        known = said is not None and said.role is Role.ASSISTANT and said.by == lost.id
+        return said.number + 1 if said is not None and known else mark
 
     async def adopt(self, slot: Slot, plan: Plan, *, fresh: bool) -> Slot | None:
         """A session that another one prepared is ours now, and used if it is one of this plan and still there.
@@ -105,7 +138,9 @@ class Models:
 
 
 @asynccontextmanager
-async def open_models(connect: Connect, history: History, listener: Listener) -> AsyncIterator[Models]:
+async def open_models(
+    connect: Connect, history: History, listener: Listener, *, resume: Resume | None = None
+) -> AsyncIterator[Models]:
     """Leaving the context closes all of them but one that was handed over: that one is waited for.
 
     A bug in one of them ends the context with it.
@@ -113,7 +148,7 @@ async def open_models(connect: Connect, history: History, listener: Listener) ->
     models = None
     try:
         async with trio.open_nursery() as nursery:
-            models = Models(nursery, connect, history, listener)
+            models = Models(nursery, connect, resume, history, listener)
             try:
                 yield models
             finally:

@@ -22,6 +22,9 @@ from neko.tts.signals import Response
 Connect = Callable[[Snapshot, InputMode, Sequence[Line]], AbstractAsyncContextManager[ModelSession]]
 """A connected model session that was told these lines and is ready to answer at once; raises `ProviderError`."""
 
+Resume = Callable[[Snapshot, InputMode, str], AbstractAsyncContextManager[ModelSession]]
+"""As `Connect`, going on with the conversation of a lost session, by the handle that it gave."""
+
 Speak = Callable[["trio.MemoryReceiveChannel[str]", "trio.MemorySendChannel[Response]"], Awaitable[None]]
 """Speaks phrases until their channel ends, as PCM16 mono at `Voice.hz`, each after its `Began`; closes both."""
 
@@ -87,6 +90,7 @@ class Ports:
     prepare_translation: PrepareTranslation = trio.lowlevel.checkpoint
     describe: Describe | None = None
     back: Back = never
+    resume: Resume | None = None
     tools: Tools = field(factory=NoTools)
     metrics: Metrics = field(factory=Metrics)
     agents: Agents = field(factory=NoAgents)

@@ -173,7 +173,7 @@ class Session:
 
         Raises only bugs; how it ended is in `ending`.
         """
-        async with open_models(self.ports.connect, self.history, self) as models:
+        async with open_models(self.ports.connect, self.history, self, resume=self.ports.resume) as models:
             self._models = models
             try:
                 with self.scope:

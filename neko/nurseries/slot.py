@@ -33,6 +33,7 @@ from neko.realtime.session import (
     ReplyDone,
     ReplyStarted,
     ReplyStatus,
+    Resumable,
     Say,
     SpeechStarted,
     SpeechStopped,
@@ -112,6 +113,7 @@ class Slot:
     noted: list[Callback] = field(factory=list, init=False)  # news that it has and has not told
     ears: Ears | None = field(default=None, init=False)
     told: int = field(init=False)  # the mark of the history up to which it knows what was said without it
+    resumable: tuple[str, int] | None = field(default=None, init=False)  # the last handle, and the history's mark then
     knows: set[str] = field(init=False)  # the sessions whose part of the conversation it took over
     _cut: deque[str] = field(factory=lambda: deque(maxlen=REMEMBERED), init=False)  # replies that were interrupted
     _calls_tool: bool = field(default=False, init=False)  # in the reply that it is giving
@@ -205,7 +207,7 @@ class Slot:
             case ToolCalled(call_id):
                 self.calls[call_id] = event
                 self._calls_tool = True
-            case TextDelta() | AudioDelta() | Repeating() | Complaint() | Expiring():
+            case TextDelta() | AudioDelta() | Repeating() | Complaint() | Expiring() | Resumable():
                 pass
             case _:
                 assert_never(event)

@@ -88,7 +88,8 @@ class Succession:
                 self._outbox.post(SessionFailed(plan.mode))
 
     async def successor(self, lost: Slot) -> Slot:
-        return self.conduct.renewing.take() or await self._models.dial(lost.plan, but=lost.unanswered)
+        prepared = self.conduct.renewing.take()
+        return prepared or await self._models.resume(lost) or await self._models.dial(lost.plan, but=lost.unanswered)
 
     def has_stand_in(self, lost: Slot) -> bool:
         return not lost.plan.stands_in and self._newest_of(lost.plan).stand_in() is not None

@@ -54,6 +54,10 @@ class Wearing:
             case _:
                 pass
 
+    def goes_on(self, lost: Wearing) -> None:
+        """It has the context of another one."""
+        self.turns, self.tokens, self.room_tokens = lost.turns, lost.tokens, lost.room_tokens
+
     def wear(self, *, quiet_since: float | None, outdated: bool, untold: bool) -> Wear:
         """For the policy; what it cannot know itself comes from the conversation."""
         return Wear(

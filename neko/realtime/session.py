@@ -180,6 +180,13 @@ class Expiring:
 
 
 @frozen
+class Resumable:
+    """With this handle another session can go on with the conversation as it is now, once this one's socket is gone."""
+
+    handle: str = field(repr=False)
+
+
+@frozen
 class ToolCalled:
     """The model asks for a tool; `arguments` are JSON. The reply in which it does so is done without it.
 
@@ -203,6 +210,7 @@ ModelEvent = (
     | Repeating
     | Complaint
     | Expiring
+    | Resumable
     | ToolCalled
 )
 

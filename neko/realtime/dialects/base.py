@@ -22,6 +22,9 @@ class Setup:
     model: str
     lines: Sequence[Line] = field(default=(), repr=False)  # what was said before
     tools: Sequence[Tool] = ()
+    resume: str | None = field(default=None, repr=False)
+    """The handle of a session that this one goes on with, without any lines; "": it is to give handles, None: it need
+    not."""
 
 
 class Dialect(Protocol):

@@ -126,6 +126,7 @@ class GeminiDialect:
                 "inputAudioTranscription": {},
                 "outputAudioTranscription": {},
             }
+            | ({} if setup.resume is None else {"sessionResumption": {"handle": setup.resume} if setup.resume else {}})
             | ({"tools": [{"functionDeclarations": [_tool(tool) for tool in setup.tools]}]} if setup.tools else {})
         }
 

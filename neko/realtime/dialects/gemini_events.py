@@ -20,6 +20,7 @@ from neko.realtime.session import (
     ReplyDone,
     ReplyStarted,
     ReplyStatus,
+    Resumable,
     Say,
     SpeechStarted,
     SpeechStopped,
@@ -78,6 +79,8 @@ class GeminiReading:
                 yield from self._called(calls)
             case {"toolCallCancellation": {"ids": [*ids]}}:
                 self.withdrawn.update(map(str, ids))
+            case {"sessionResumptionUpdate": {"resumable": True, "newHandle": str(handle)}}:
+                yield Resumable(handle)
             case {"goAway": dict(rest)}:
                 self.going = True
                 left = _DURATION.fullmatch(str(rest.get("timeLeft", "0s")))
