@@ -21,11 +21,12 @@ from neko.tts.setup import DEFAULT_VOICE, Setup
 from neko.tts.worker import get_tts_worker
 
 EMBEDDED_VOICE = "embedded"
+JAPANESE_VOICE = "embedded-ja"
 SCRIPTED_VOICE = "tone"
 CONFIGURED = "the name of a [voices.NAME] table"
 VOICES = "voices"
 # Engines that nobody stands in for: they do not fail, or are what somebody tests with.
-SELF_SUFFICIENT = (EMBEDDED_VOICE, SCRIPTED_VOICE, "silent")
+SELF_SUFFICIENT = (EMBEDDED_VOICE, JAPANESE_VOICE, SCRIPTED_VOICE, "silent")
 
 Origin = Callable[[str], str]
 """Where a key of a character, or `VOICES`, is written: a file, or the request."""
@@ -150,6 +151,8 @@ def _stand_in(language: str) -> str:
     """What this machine can speak of a language by itself, if anything."""
     if language.startswith("en") and find_spec("hibari"):
         return EMBEDDED_VOICE
+    if language.startswith("ja") and find_spec("pyopenjtalk"):
+        return JAPANESE_VOICE
     return "espeak" if which(COMMAND) else ""
 
 

@@ -22,6 +22,7 @@ from neko.tts import (
     glm,
     gpt_sovits,
     hibari,
+    japanese,
     minimax,
     openai,
     qwen,
@@ -35,6 +36,7 @@ from neko.tts.voice import OpenVoice, Voice
 GROUP = "neko.tts"
 BUILT_IN: dict[str, OpenVoice] = {
     "embedded": hibari.open_voice,
+    "embedded-ja": japanese.open_voice,
     "tone": tone.open_voice,
     "silent": silent.open_voice,
     "espeak": espeak.open_voice,
