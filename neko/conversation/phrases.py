@@ -11,10 +11,18 @@ from neko.conversation.emotion import before_tag, without_tags
 FIRST_WORDS = 8  # characters; once so many are out, the voice has begun and whole sentences sound better
 MAX_PHRASE = 240  # characters; a model that forgets its full stops is cut at a space
 
-_CLOSING = r"""["'”’」』）)\]]*"""
-# A Latin mark ends nothing inside a number or a title, and a full stop needs the space after it to be one.
-_SENTENCE = re.compile(rf"[。！？!?…]+{_CLOSING}|(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)\.+{_CLOSING}(?=\s)|\n+")
-_COMMA = re.compile(r"[、，；;]|(?<!\d),|,(?=\s)")
+
+# French puts a space before the closing guillemet.
+_CLOSING = r"""(?:["'”’」』》】〉）)\]]|[ \u00a0\u202f]?»)*"""
+_STRAY = "”’」』》】〉）)]» \u00a0\u202f"
+_SENTENCE = re.compile(rf"[。｡！？!?…؟।॥]+{_CLOSING}|\n+")
+# A full stop needs the space after it to be one, or "2.50" and "z.B." were two sentences.
+_FULL_STOP = re.compile(rf"\.+{_CLOSING}(?=\s)")
+_COMMA = re.compile(r"[、､，；;،]|(?<!\d),|,(?=\s)")
+# Before these a full stop ends nothing: titles, "e.g." and "z. B." letter by letter, initials, ordinals ("3. Mai").
+_TITLES = "Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|Sra|Mme|Mlle|Hr|Fr|Nr|Vol|vs|ca|bzw|vgl|cf|approx"
+_ABBREVIATION = re.compile(rf"(?<![^\W_])(?:{_TITLES}|(?:[A-Za-zÀ-ž]\.)*[A-Za-zÀ-ž]|\d{{1,2}})$")
+_LONGEST_ABBREVIATION = 12  # characters; what is looked at before a full stop
 
 
 @frozen
@@ -53,8 +61,12 @@ class PhraseSplitter:
         return None
 
     def _marks(self) -> list[re.Match[str]]:
-        marks = list(_SENTENCE.finditer(self._held))
+        marks = [*_SENTENCE.finditer(self._held), *filter(self._ends_something, _FULL_STOP.finditer(self._held))]
         return marks if self._out >= FIRST_WORDS else marks + list(_COMMA.finditer(self._held))
+
+    def _ends_something(self, stop: re.Match[str]) -> bool:
+        before = self._held[max(0, stop.start() - _LONGEST_ABBREVIATION) : stop.start()]
+        return stop[0].startswith("..") or _ABBREVIATION.search(before) is None
 
     def _cut(self, end: int) -> Phrase:
         text, self._held = self._held[:end], self._held[end:]
@@ -64,7 +76,8 @@ class PhraseSplitter:
 
 
 def _spoken(text: str) -> str:
-    return without_tags(text).strip()
+    # A mark that came before its closing quote is not waited with, so that the quote begins the next phrase.
+    return without_tags(text).strip().lstrip(_STRAY)
 
 
 def _speakable(text: str) -> bool:
