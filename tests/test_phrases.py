@@ -101,7 +101,7 @@ def test_without_marks_it_is_cut_at_a_space() -> None:
     assert all(phrase.spoken.endswith("word") for phrase in phrases if phrase.spoken)
 
 
-MARKS = ".,!?…。！？、，；;:\n \u00a0«»“”„「」『』《》()<>-'\""
+MARKS = ".,!?…。！？、，；;:\n \u00a0«»“”„「」『』《》()-'\""
 LETTERS = "abzBÄßéñ12345你好こんにちは안녕メイ😀👩‍🚀"
 
 
@@ -112,7 +112,7 @@ def test_in_any_script_nothing_is_lost_and_no_phrase_is_too_long(text: str, data
     phrases = cut(pieces)
     assert "".join(phrase.text for phrase in phrases) == text
     # The longest piece may still be whole: what has arrived is cut as soon as a mark allows it.
-    assert all(len(phrase.text) <= MAX_PHRASE for phrase in phrases[:-1]) or "<" in text
+    assert all(len(phrase.text) <= MAX_PHRASE for phrase in phrases[:-1])
 
 
 @given(

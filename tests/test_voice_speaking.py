@@ -104,11 +104,17 @@ async def test_a_failure_that_passes_is_not_worth_a_word() -> None:
 async def test_a_failure_in_the_middle_loses_that_sentence_only_and_is_told_once_for_each_outage() -> None:
     voice, other = Fake(fails=[passing(), None, passing(), passing(), None], after=1), Fake()
     speech = Speech(voice, other)
-    heard = await speech.say("a", "b", "c", "d", "e")
+    heard = await speech.say("a", "b") + await speech.say("c", "d", "e")
     failures = [(each.text, each.instead, each.news) for each in heard if isinstance(each, Failed)]
     # Between "a" and "c" it worked; "d" is the same outage as "c"; after two in a row another voice speaks.
     assert failures == [("a", None, True), ("c", None, True), ("d", None, False)]
     assert other.said == ["e"]
+
+
+async def test_a_voice_that_fails_every_other_time_is_news_once_in_an_utterance() -> None:
+    speech = Speech(Fake(fails=[passing(), None, passing(), None], after=1))
+    heard = await speech.say("a", "b", "c", "d")
+    assert [(each.text, each.news) for each in heard if isinstance(each, Failed)] == [("a", True), ("c", False)]
 
 
 async def test_a_voice_that_is_out_of_order_rests_and_is_tried_again(autojump_clock: trio.testing.MockClock) -> None:

@@ -13,6 +13,7 @@ from neko.app.engines import SCRIPTED
 from neko.app.finding import Finding, ProviderFinding, Verdict
 from neko.app.handshake import shake_hands
 from neko.app.known import address, sessions, tried
+from neko.app.trying import try_voice
 from neko.app.voices import engine_of, require_voice
 from neko.config.errors import ConfigError, StorageError
 from neko.config.manager import ConfigManager
@@ -24,13 +25,15 @@ from neko.local.models import LANGUAGE_MODELS
 from neko.realtime.errors import ProviderError
 from neko.telemetry.metrics import Metrics
 from neko.tools import Toolbox
+from neko.tts.errors import VoiceError
 
 HANDSHAKE_WITHIN = 10.0  # seconds; a start of a session would have given up by then
 
 
 async def check(config: ConfigManager) -> AsyncIterator[Finding]:
     """A finding for the data folder, each configured provider, each tool that a character uses, each voice, each step
-    of the translation and each model."""
+    of the translation and each model. Configured voices are asked for what costs nothing, where there is such a thing.
+    """
     yield _data_folder(config.store)
     characters, providers = config.configuration.characters, config.configuration.providers
     used = {
@@ -43,6 +46,8 @@ async def check(config: ConfigManager) -> AsyncIterator[Finding]:
         yield finding
     for name in config.names:
         yield _voice(config, name)
+    for name in config.configuration.voices:
+        yield await _configured_voice(config, name)
     for tool in await _tools(config.configuration):
         yield tool
     for step in look_at_translators(config):
@@ -120,6 +125,21 @@ def _voice(config: ConfigManager, name: str) -> Finding:
         return Finding(subject, Verdict.FAILED, str(error))
     engine = engine_of(snapshot)
     detail = "the provider's own" if engine is None else f"{snapshot.character.voice} of {engine}"
+    return Finding(subject, Verdict.OK, detail)
+
+
+async def _configured_voice(config: ConfigManager, name: str) -> Finding:
+    """One that nobody speaks with may be out of order."""
+    subject, configuration = f"voice {name}", config.configuration
+    used = any(name in config.snapshot(character).voices for character in config.names)
+    failed = Verdict.FAILED if used else Verdict.UNUSED
+    try:
+        with trio.fail_after(HANDSHAKE_WITHIN):
+            detail = await try_voice(configuration.voices[name], configuration.server.websockets, os.environ)
+    except (VoiceError, ConfigError) as error:
+        return Finding(subject, failed, str(error))
+    except trio.TooSlowError:
+        return Finding(subject, failed, f"no answer within {HANDSHAKE_WITHIN:.0f} s")
     return Finding(subject, Verdict.OK, detail)
 
 

@@ -31,6 +31,10 @@ class CosyVoice(RemoteVoice):
         with self.setup.lines.dialled(self.who, self.url, self.setup.bearer) as call:
             yield from self._pcm(call, text)
 
+    def check(self) -> str:
+        with self.setup.lines.dialled(self.who, self.url, self.setup.bearer):
+            return f"{self.url} takes the key"
+
     def _pcm(self, call: Call, text: str) -> Iterator[bytes]:
         task = str(uuid4())
         call.send(_message("run-task", task, self._task()))

@@ -26,10 +26,17 @@ class ElevenLabsVoice(RemoteVoice):
 
     def sound(self, text: str) -> Generator[bytes]:
         url = f"{self.url}/v1/text-to-speech/{quote(self.speaker, safe='')}/stream?output_format=pcm_{self.rate}"
-        headers = {"xi-api-key": self.setup.api_key} if self.setup.api_key else {}
         body = self.setup.options(text=text, model_id=self.model)
-        with self.setup.lines.post(self.who, url, headers, body) as pieces:
+        with self.setup.lines.post(self.who, url, self._headers, body) as pieces:
             yield from pieces
+
+    def check(self) -> str:
+        self.setup.lines.get(self.who, f"{self.url}/v1/voices/{quote(self.speaker, safe='')}", self._headers)
+        return f"{self.url} takes the key and has the voice {self.speaker}"
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"xi-api-key": self.setup.api_key} if self.setup.api_key else {}
 
 
 def open_voice(voice_id: str, setup: Setup = PLAIN) -> ElevenLabsVoice:

@@ -45,6 +45,10 @@ class EspeakVoice:
             yield from whole_samples(pcm, self.rate)
             trio.from_thread.run(_end, process)
 
+    def check(self) -> str:
+        """Where the command is. Raises `VoiceMissing`."""
+        return f"{_installed()} is installed"
+
 
 def open_voice(voice_id: str, setup: Setup = PLAIN) -> EspeakVoice:
     """Any of the command's voices (`espeak-ng --voices`); "default" is the character's language.

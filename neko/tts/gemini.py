@@ -28,9 +28,16 @@ class GeminiVoice(RemoteVoice):
 
     def sound(self, text: str) -> Generator[bytes]:
         url = f"{self.url}/models/{self.model}:streamGenerateContent?alt=sse"
-        headers = {"x-goog-api-key": self.setup.api_key} if self.setup.api_key else {}
-        with self.setup.lines.post(self.who, url, headers, self._request(text)) as answer:
+        with self.setup.lines.post(self.who, url, self._headers, self._request(text)) as answer:
             yield from self._pcm(answer)
+
+    def check(self) -> str:
+        self.setup.lines.get(self.who, f"{self.url}/models/{self.model}", self._headers)
+        return f"{self.url} takes the key and has {self.model}"
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"x-goog-api-key": self.setup.api_key} if self.setup.api_key else {}
 
     def _request(self, text: str) -> dict[str, Any]:
         speech = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": self.speaker}}}

@@ -50,8 +50,20 @@ class Lines:
         No piece is read before it is asked for. Blocks a thread of Trio's. Raises `VoiceFailed`, by the status or when
         the answer does not come, or breaks off.
         """
+        with self._asked(who, "POST", url, headers, json=dict(body)) as pieces:
+            yield pieces
+
+    def get(self, who: str, url: str, headers: Mapping[str, str]) -> None:
+        """Returns when a server has answered with success; for what costs nothing. As `post`."""
+        with self._asked(who, "GET", url, headers):
+            pass
+
+    @contextmanager
+    def _asked(
+        self, who: str, method: str, url: str, headers: Mapping[str, str], **body: Any
+    ) -> Iterator[Iterator[bytes]]:
         assert self._http is not None, "a voice without lines speaks to nobody"
-        request = self._http.build_request("POST", url, headers=dict(headers), json=dict(body))
+        request = self._http.build_request(method, url, headers=dict(headers), **body)
         response = trio.from_thread.run(_answer, self._http, who, request)
         pieces = response.aiter_bytes()
         try:

@@ -23,6 +23,10 @@ class OpenAiVoice(RemoteVoice):
     MODEL = "gpt-4o-mini-tts"
     VOICE = "alloy"
 
+    def check(self) -> str:
+        self.setup.lines.get(self.who, f"{self.url}/models", self.setup.bearer)
+        return f"{self.url} takes the key"
+
     def sound(self, text: str) -> Generator[bytes]:
         body = self.setup.options(model=self.model, voice=self.speaker, input=text) | {"response_format": "pcm"}
         with self.setup.lines.post(self.who, f"{self.url}/audio/speech", self.setup.bearer, body) as pieces:

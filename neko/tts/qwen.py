@@ -46,6 +46,10 @@ class QwenVoice(RemoteVoice):
         with self.setup.lines.dialled(self.who, f"{self.url}?model={quote(self.model)}", self.setup.bearer) as call:
             yield from self._pcm(call, text)
 
+    def check(self) -> str:
+        with self.setup.lines.dialled(self.who, f"{self.url}?model={quote(self.model)}", self.setup.bearer):
+            return f"{self.url} takes the key"
+
     def _pcm(self, call: Call, text: str) -> Iterator[bytes]:
         while True:
             match call.receive():

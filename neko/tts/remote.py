@@ -57,6 +57,13 @@ class RemoteVoice(ABC):
         """
         ...
 
+    def check(self) -> str:
+        """Asks the vendor for what costs nothing, and says in words what came of it; blocks as `sound` does.
+
+        Raises `VoiceFailed` when the voice cannot be used.
+        """
+        return f"configured for {self.url}, not tried: it could only be asked to speak"
+
     @property
     def who(self) -> str:
         return f"the voice {self.KIND}"

@@ -27,7 +27,8 @@ class Began:
 class Failed:
     """A voice failed at a text. Where `instead` is None, what has not been spoken of it is lost.
 
-    `news`: the person has not been told of this outage yet, or another voice takes over from here.
+    `news`: the person has not been told of this outage, nor of another in this utterance; or another voice takes over
+    from here.
     """
 
     voice: str

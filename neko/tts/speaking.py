@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from neko.audio.resample import SpeechResampler
 from neko.telemetry import get_logger
 from neko.tts.cast import Cast, Member
 from neko.tts.errors import VoiceError
-from neko.tts.signals import Began, Ended, Ready, Response
+from neko.tts.signals import Began, Ended, Failed, Ready, Response
 from neko.tts.voice import Voice
 from neko.tts.worker import say
 
@@ -53,6 +53,7 @@ async def speak_in_order(
 class _Utterance:
     _cast: Cast
     _limiter: trio.CapacityLimiter
+    _told: bool = field(default=False, init=False)
 
     async def run(self, requests: trio.MemoryReceiveChannel[str], responses: trio.MemorySendChannel[Response]) -> None:
         # One is being heard, these wait behind it, and for the next one there is no place until the first is over.
@@ -63,7 +64,16 @@ class _Utterance:
             async for sentence in queue:
                 async with sentence:
                     async for response in sentence:
-                        await responses.send(response)
+                        await responses.send(self._once(response))
+
+    def _once(self, response: Response) -> Response:
+        """A voice that fails every other time is news once in an utterance."""
+        match response:
+            case Failed(instead=None, news=True) if self._told:
+                return evolve(response, news=False)
+            case Failed(news=True):
+                self._told = True
+        return response
 
     async def _begin(
         self,

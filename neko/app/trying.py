@@ -1,0 +1,33 @@
+"""Whether a configured voice could speak, found out without having it speak."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import trio
+
+from neko.app.voicing import dialling
+from neko.config.model import VoiceSettings, WebSocketLibrary
+from neko.realtime.trust import for_http
+from neko.tts.errors import VoiceError
+from neko.tts.espeak import EspeakVoice
+from neko.tts.lines import open_lines
+from neko.tts.remote import RemoteVoice
+from neko.tts.setup import DEFAULT_VOICE, Setup
+from neko.tts.worker import get_tts_worker
+
+
+async def try_voice(settings: VoiceSettings, library: WebSocketLibrary, environ: Mapping[str, str]) -> str:
+    """In words, what came of it. Raises `VoiceError`, and `ConfigError` when the key is not there."""
+    key = settings.api_key(environ)
+    async with open_lines(dialling(library), await for_http("https:")) as lines:
+        voice = get_tts_worker(settings.kind).open_voice(
+            settings.voice or DEFAULT_VOICE, Setup(settings, api_key=key, lines=lines)
+        )
+        if not isinstance(voice, RemoteVoice | EspeakVoice):
+            return f"{settings.kind}, on this machine"
+        try:
+            return await trio.to_thread.run_sync(voice.check)
+        except VoiceError as error:
+            failure = error  # raised where it is not in a group
+    raise failure
