@@ -39,9 +39,8 @@ def unwrapped(who: str, pieces: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:
 def _rate(who: str, body: bytes) -> int:
     form, channels, rate, _, _, bits = FORMAT.unpack_from(body)
     if form not in (PCM, EXTENSIBLE) or channels != 1 or bits != 16:
-        raise VoiceFailed(
-            who, f"sent WAV of format {form} with {channels} channels of {bits} bits, not PCM16 mono", True
-        )
+        found = f"format {form}, {channels} channels, {bits} bits"
+        raise VoiceFailed(who, f"sent WAV that is not PCM16 mono ({found})", permanent=True)
     return int(rate)
 
 
