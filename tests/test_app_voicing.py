@@ -156,8 +156,8 @@ OPENAI = '[characters.Yui]\ntts = "mine"\n[voices.mine]\nkind = "openai"\nurl = 
         (OPENAI + 'fallback = "mine"', 'voices.mine.fallback is "mine", whose own fallback leads back'),
         (OPENAI + '[voices.native]\nkind = "tone"', 'voices.native: "native" is the provider\'s own speech'),
         (
-            OPENAI + '[voices.idle]\nkind = "tne"',
-            'voices.idle.kind is "tne", which is no voice engine',
+            OPENAI + '[voices.idle]\nkind = "toon"',
+            'voices.idle.kind is "toon", which is no voice engine',
         ),
         (
             OPENAI + '[voices.idle]\nkind = "embedded"\nvoice = "x"',
