@@ -34,7 +34,6 @@ async def check(config: ConfigManager) -> AsyncIterator[Finding]:
     """A finding for the data folder, each configured provider, each tool that a character uses, each voice, each step
     of the translation and each model. Configured voices are asked for what costs nothing, where there is such a thing.
     """
-    """
     yield _data_folder(config.store)
     characters, providers = config.configuration.characters, config.configuration.providers
     used = {
