@@ -36,8 +36,8 @@ from neko.tts.voice import OpenVoice, Voice
 GROUP = "neko.tts"
 BUILT_IN: dict[str, OpenVoice] = {
     "embedded": hibari.open_voice,
-    "embedded-ja": japanese.open_voice,
     "tone": tone.open_voice,
+    "embedded-ja": japanese.open_voice,
     "silent": silent.open_voice,
     "espeak": espeak.open_voice,
     "openai": openai.open_voice,
