@@ -91,7 +91,7 @@ async def _provider(name: str, provider: Provider, *, used: bool) -> Finding:
         verdict,
         detail,
         name,
-        provider.kind.value,
+        str(provider.kind),
         address(provider),
         tried(provider),
         sessions(provider),

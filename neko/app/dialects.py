@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from attrs import frozen
 
 from neko.config.model import Generation, Provider, ProviderKind
@@ -15,24 +13,8 @@ from neko.realtime.dialects.openai import OpenAiDialect
 from neko.realtime.dialects.openai_beta import OpenAiBetaDialect
 from neko.realtime.dialects.qwen import QwenDialect
 from neko.realtime.dialects.step import StepDialect
+from neko.realtime.dialects.vendor import Vendor, plugged_in
 from neko.realtime.dialects.xai import XaiDialect
-
-
-class MakeDialect(Protocol):
-    """`speaks` is False where a voice of ours speaks the words; `max_session_s` None means what the dialect knows."""
-
-    def __call__(self, *, speaks: bool, max_session_s: float | None) -> Dialect: ...
-
-
-@frozen
-class Vendor:
-    """The defaults of one kind of provider; "" has to be configured."""
-
-    dialect: MakeDialect
-    url: str
-    model: str
-    beta: MakeDialect | None = None  # the dialect of its API's beta, where that is still spoken
-
 
 VENDORS: dict[ProviderKind, Vendor] = {
     ProviderKind.OPENAI: Vendor(
@@ -63,8 +45,9 @@ class Reached:
 
 
 def reach(provider: Provider, *, speaks: bool) -> Reached:
-    """How to talk to a provider of one of the `VENDORS`."""
-    vendor = VENDORS[provider.kind]
+    """How to talk to a provider of one of the `VENDORS`, or of a kind that is plugged in. Raises `NotReady`."""
+    kind = provider.kind
+    vendor = VENDORS[kind] if isinstance(kind, ProviderKind) else plugged_in(kind)
     beta = vendor.beta if provider.api is Generation.BETA else None
     dialect = (beta or vendor.dialect)(speaks=speaks, max_session_s=provider.max_session_s)
     return Reached(dialect, provider.url or vendor.url, provider.model or vendor.model)

@@ -10,7 +10,8 @@ from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn
 
 from neko.config.errors import Refused
-from neko.config.model import AudioFrames, Generation, Prepare, ProviderKind, ToolKind, WebSocketLibrary
+from neko.config.kinds import kinds
+from neko.config.model import AudioFrames, Generation, Kind, Prepare, ProviderKind, ToolKind, WebSocketLibrary
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -28,9 +29,10 @@ def build_converter() -> Converter:
     converter.register_structure_hook(int, _only(int, _same))
     converter.register_structure_hook(bool, _only(bool, _same))
     converter.register_structure_hook(float, _number)
-    for enum in (AudioFrames, Generation, Prepare, ProviderKind, ToolKind, WebSocketLibrary):
+    for enum in (AudioFrames, Generation, Prepare, ToolKind, WebSocketLibrary):
         # A StrEnum is a str to the hook above, which would let any string through.
         converter.register_structure_hook(enum, _member)
+    converter.register_structure_hook_func(lambda cls: cls == Kind, _kind)
     converter.register_structure_hook_factory(attrs.has, lambda cls: _only(dict, _class_hook(cls, converter)))
     converter.register_structure_hook_factory(_is_mapping, lambda cls: _only(dict, _mapping_hook(cls, converter)))
     converter.register_structure_hook_factory(_is_tuple, lambda cls: _only(list, _tuple_hook(cls, converter)))
@@ -94,6 +96,12 @@ def _member(value: Any, enum: type[StrEnum]) -> StrEnum:
         return enum(value)
     except ValueError:
         raise Refused(value) from None
+
+
+def _kind(value: Any, _: Any) -> Kind:
+    if value in kinds():
+        return next((kind for kind in ProviderKind if kind == value), value)
+    raise Refused(value)
 
 
 CONVERTER = build_converter()

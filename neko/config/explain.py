@@ -13,6 +13,8 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, Iterabl
 
 from neko.config.accept import Accept
 from neko.config.errors import ConfigError, Refused, shown, suggestion
+from neko.config.kinds import kinds
+from neko.config.model import Kind
 
 SECRET = re.compile(r"key|token|secret|passw", re.IGNORECASE)
 Path = tuple[str | int, ...]
@@ -87,6 +89,8 @@ def _in_class(path: Path, cls: type[Any], name: str, cause: Exception) -> Fault:
 
 
 def _of_type(path: Path, wanted: Any, cause: Exception) -> Fault:
+    if wanted == Kind:
+        return Fault(path, cause, ", ".join(kinds()), kinds())
     if isinstance(wanted, type) and issubclass(wanted, Enum):
         choices = tuple(str(member.value) for member in wanted)
         return Fault(path, cause, ", ".join(choices), choices)

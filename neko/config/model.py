@@ -54,6 +54,10 @@ class ProviderKind(StrEnum):
     CHAT = "chat"
 
 
+Kind = ProviderKind | str
+"""One of ours, or the name of one that another package brings, as an entry point of the group `neko.providers`."""
+
+
 class Generation(StrEnum):
     """Of the Realtime API: as it is now, or its beta, which Azure's previews and many servers of one's own speak."""
 
@@ -123,7 +127,7 @@ class Provider:
     `context_tokens` (of the server) and `sees` (whether the model takes pictures) for the kind `chat`.
     """
 
-    kind: ProviderKind
+    kind: Kind
     api: Generation = Generation.GA
     url: str = ""
     model: str = ""

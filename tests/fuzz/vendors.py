@@ -92,7 +92,7 @@ class Vendors:
         self, snapshot: Snapshot, mode: InputMode, lines: Sequence[Line]
     ) -> AsyncIterator[OmniRealtimeClient]:
         """The port of that name."""
-        vendor = self._of[snapshot.provider.kind.value]
+        vendor = self._of[str(snapshot.provider.kind)]
         reached = reach(snapshot.provider, speaks=True)
         setup = Setup(snapshot.character.prompt, "default", "en", reached.model, lines)
         async with open_realtime(reached.dialect, setup, vendor.url, "key", dial=vendor.dial) as session:

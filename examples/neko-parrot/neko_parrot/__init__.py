@@ -1,0 +1,1 @@
+"""What a parrot adds to neko."""
