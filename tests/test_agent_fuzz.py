@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import structlog
 import trio
 from attrs import define, field
 from trio.testing import MockClock
@@ -365,17 +364,6 @@ def judge(world: World) -> None:
         assert told + expired == 1, f"{name} ({delivery}) told {told} times, expired: {bool(expired)}"
         assert delivery is not Delivery.SILENT or not world.told[name], f"{name} is not to be told"
     assert not world.manager.pending_agent_callbacks
-
-
-@pytest.fixture
-def no_log() -> Iterator[None]:
-    def drop(*_: Any) -> structlog.typing.EventDict:
-        raise structlog.DropEvent
-
-    before = structlog.get_config()
-    structlog.configure(processors=[drop])
-    yield
-    structlog.configure(**before)
 
 
 @pytest.mark.slow

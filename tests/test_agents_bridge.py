@@ -22,9 +22,10 @@ from neko.config.manager import ConfigManager
 from neko.config.model import Agents
 from neko.config.read import parse
 from neko.config.store import OverrideStore
+from neko.conversation.callbacks import Fate
 from neko.protocol.agents.codec import MOST_BYTES
 from neko.protocol.agents.events import AnalyzeRequest, Message, SessionEnded, SessionEvent
-from neko.protocol.agents.reports import TaskUpdate
+from neko.protocol.agents.reports import Delivery, TaskUpdate
 from neko.telemetry.metrics import AgentMetrics, Metrics
 from tests.watched_house import reading_log
 
@@ -257,6 +258,7 @@ async def test_a_result_for_somebody_unknown_is_refused_and_given_to_nobody(tmp_
         assert all(manager.agent_flags == {"agent_enabled": True} for manager in house.managers.values())
         metrics = (await http.get(f"{house.url}/metrics")).text
         for line in (
+            "neko_agents 1.0",
             'neko_agent_refusals_total{reason="unknown_character"} 1.0',
             'neko_agent_results_total{character="Mimi",fate="brought"} 1.0',
             'neko_agent_results_total{character="Yui",fate="brought"} 0.0',
@@ -265,6 +267,20 @@ async def test_a_result_for_somebody_unknown_is_refused_and_given_to_nobody(tmp_
         health = (await http.get(f"{house.url}/health")).json()
         here = f"listening at {house.agents.bridge.endpoints.result_pull}; here: {os.getpid()}"
         assert health["detail"]["agents"] == here
+
+
+@pytest.mark.slow
+async def test_a_result_that_nobody_has_heard_waits_in_the_next_process(tmp_path: Path) -> None:
+    for brought, again in ((1, 0), (0, 1)):
+        async with a_house(tmp_path, ANY, ANY, ANY) as house:
+            assert house.agents.bridge is not None
+            with open_agent(house.agents.bridge.endpoints) as agent, reading_log() as log:
+                agent.send("task_result", lanlan_name="Yui", task_id="7", text="tea", delivery_mode="passive")
+                agent.send("agent_bridge_ready")
+                await log.next("agents.ready")
+            callbacks = house.managers["Yui"].pending_agent_callbacks
+            assert [(each.text, each.delivery) for each in callbacks] == [("tea", Delivery.PASSIVE)]
+            assert (callbacks.fates[Fate.BROUGHT], callbacks.fates[Fate.AGAIN]) == (brought, again)
 
 
 @pytest.mark.slow

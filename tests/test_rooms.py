@@ -8,9 +8,19 @@ import sys
 import pytest
 
 ROOMS = {
-    "protocol": ["codec", "client", "server", "stream", "realtime"],
+    "protocol": ["codec", "client", "server", "stream", "realtime", "agents.codec"],
     "config": ["manager", "read", "find"],
-    "conversation": ["emotion", "heard", "history", "journal", "past", "phrases", "recollection"],
+    "conversation": [
+        "callbacks",
+        "results",
+        "emotion",
+        "heard",
+        "history",
+        "journal",
+        "past",
+        "phrases",
+        "recollection",
+    ],
     "audio": ["pcm", "resample", "ledger", "given"],
 }
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -17,19 +16,6 @@ from tests.fuzz.machine import Conversation
 PARTS = 4  # each with scripts of its own, so that they can run beside each other
 CONVERSATIONS = int(os.environ.get("NEKO_CONVERSATIONS", "240"))  # in all parts together; `just swap-fuzz` sets it
 STEPS = 20  # at most, in one script; what failed so far failed with three to twelve
-
-
-def _drop(_logger: Any, _method: str, _event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    raise structlog.DropEvent
-
-
-@pytest.fixture
-def no_log() -> Iterator[None]:
-    """Ten lines for each of ten thousand conversations would cost a fifth of the time."""
-    before = structlog.get_config()
-    structlog.configure(processors=[_drop])
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ class MainServerAgentBridge:
         self._metrics = metrics
         self._asking = Asking(self._send_request, self._asked)
         self._seldom = Seldom()
+        metrics.watch(lambda: len(self.present.pids))
 
     def publish(self, event: SessionEvent) -> None:
         """To all agents that subscribe. Never waits: one whose queue is full misses it."""

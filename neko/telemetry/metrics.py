@@ -77,6 +77,10 @@ class AgentMetrics:
         """An analyze request is over."""
         self._metrics.agent_requests.labels(outcome).inc()
 
+    def watch(self, here: Callable[[], int]) -> None:
+        """How many agents are here is asked whenever somebody looks."""
+        self._metrics.agents.set_function(here)
+
 
 @frozen
 class Watched:
@@ -128,6 +132,7 @@ class Metrics(Collector):
         self.agent_refusals = Counter(
             "neko_agent_refusals", "Messages of agents that could not be used.", ["reason"], registry=registry
         )
+        self.agents = Gauge("neko_agents", "Agents that have been heard of lately.", registry=registry)
         self.agent_requests = Counter(
             "neko_agent_requests", "Analyze requests, by their outcome.", ["outcome"], registry=registry
         )
