@@ -87,3 +87,27 @@ async def test_news_survives_a_bug(eager: EagerHouse, autojump_clock: MockClock)
         await eager.mimi.trigger_agent_callbacks()
         await wait_all_tasks_blocked()
         assert [type(each) for each in eager.current.got] == [Tell]
+
+
+@pytest.mark.parametrize("steps", range(0, 60))
+async def test_a_first_word_and_a_swap_at_the_same_moment_tell_it_once(
+    eager: EagerHouse, autojump_clock: MockClock, steps: int
+) -> None:
+    """So many steps of the event loop after the swap is asked for."""
+    async with open_person(eager.mimi) as person:
+        await start(person)
+        await eager.news("the tea is ready")
+        old = eager.current
+        old.say(ReplyStarted("r1"))
+        await wait_all_tasks_blocked()
+        await person.send("swap_session", when="now", voice="calm")
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+        old.say(TextDelta("r1", "Your tea!"), ReplyDone("r1", ReplyStatus.COMPLETED))
+        await wait_all_tasks_blocked()
+        new = eager.current
+        if any(isinstance(each, Tell) for each in new.got):
+            new.say(ReplyStarted("r2"), TextDelta("r2", "Your tea!"), ReplyDone("r2", ReplyStatus.COMPLETED))
+        await trio.sleep(1)
+        assert [frame["text"] for frame in person.of("gemini_response")] == ["Your tea!"]
+        assert len(eager.mimi.pending_agent_callbacks) == 0

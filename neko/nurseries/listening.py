@@ -52,6 +52,11 @@ class Listening:
 
         False: the piece of a reply was not taken, and `turns.feed_later` will.
         """
+        if slot.retired and slot.scope.cancel_called:
+            # It was on its way when the session was sent home, and what it answers is asked of another one by now.
+            if isinstance(event, TextDelta | AudioDelta):
+                self.turns.drop(slot, event)
+            return True
         taken = True
         waited_for, carried = slot.waited_for, slot.given.carried
         settled = slot.note(event)

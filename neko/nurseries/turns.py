@@ -128,7 +128,7 @@ class Turns:
         key = (slot.id, piece.reply_id)
         telling = self._tellings.get(key)
         if telling is None:
-            self._drop(slot, piece)
+            self.drop(slot, piece)
             return True
         if isinstance(piece, TextDelta):
             telling.turn.arrived += piece.text
@@ -136,7 +136,7 @@ class Turns:
             return telling.feed(piece)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._close(key)
-            self._drop(slot, piece)
+            self.drop(slot, piece)
             return True
 
     async def feed_later(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
@@ -148,9 +148,10 @@ class Turns:
                 return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._close((slot.id, piece.reply_id))
-        self._drop(slot, piece)
+        self.drop(slot, piece)
 
-    def _drop(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
+    def drop(self, slot: Slot, piece: TextDelta | AudioDelta) -> None:
+        """Nobody is told this piece."""
         if isinstance(piece, AudioDelta):
             self._outbox.ledger.spoken(Spoken.CUT, len(piece.pcm), slot.speaks_hz)
 
