@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from neko.app.dialects import reach
 from neko.config.errors import ConfigError
 from neko.config.manager import ConfigManager
 from neko.config.read import parse
@@ -19,8 +22,11 @@ from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.ports import Ports
 from neko.nurseries.redialling import LOSSES
 from neko.protocol.client import InputMode
+from neko.realtime.dialects.base import Setup
 from neko.realtime.errors import Arrears, KeyRejected, ProviderError, RateLimited, SessionLost, Unreachable
-from neko.realtime.session import GoOn, ReplyStarted, Say, SpeechStarted, TextDelta, UserSaid
+from neko.realtime.omni_realtime import OmniRealtimeClient, open_realtime
+from neko.realtime.session import GoOn, Line, ReplyStarted, Say, SpeechStarted, TextDelta, UserSaid
+from neko.testing import DIALECTS, Behaviour, open_provider_in_memory, tag
 from neko.testing.person import Person, open_person
 from tests.eager_house import EagerHouse, ask, speak, start, swaps, wish
 
@@ -313,3 +319,47 @@ def test_typed_sessions_of_the_fallback_itself_have_nobody_to_stand_in(tmp_path:
     spoken = config.snapshot("Mimi").stand_in(spoken=True)
     assert spoken is not None
     assert spoken.stand_in(spoken=True) is None
+
+
+async def test_every_block_of_an_utterance_reaches_who_stands_in_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Tagged sound, from a provider of 24 kHz to one of 16 kHz, in the middle of an utterance."""
+    text = CHARACTERS.format(prepare="due").replace('fallback = "local"', 'fallback = "other"')
+    text += '\n[providers.other]\nkind = "qwen"\nurl = "ws://other.example"\n'
+    config = ConfigManager(parse(text, "neko.toml"), OverrideStore.in_folder(tmp_path))
+    listening = Behaviour(silence_ms=200, response_ms=100)
+    async with (
+        open_provider_in_memory(listening, DIALECTS["openai"]) as far,
+        open_provider_in_memory(listening, DIALECTS["qwen"]) as other,
+    ):
+
+        @asynccontextmanager
+        async def connect(snapshot: Snapshot, _: InputMode, lines: Sequence[Line]) -> AsyncIterator[OmniRealtimeClient]:
+            provider = far if snapshot.provider_name == "far" else other
+            reached = reach(snapshot.provider, speaks=True)
+            setup = Setup("You are Mimi.", "default", "en", "sim", lines)
+            async with open_realtime(reached.dialect, setup, provider.url, "key", dial=provider.dial) as session:
+                yield session
+
+        mimi = LLMSessionManager("Mimi", config, Ports(connect, lambda _snapshot, _mode: None))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(mimi.run)
+            async with open_person(mimi) as person:
+                await start(person)
+                for block in range(0, 100, 2):
+                    if block == 50:
+                        far.behaviour = Behaviour(refuse_status=503)
+                        await far.sessions[0].drop()
+                    data = b64encode(tag(block, 2, 24_000)).decode()
+                    await person.send("stream_data", input_type="audio", data=data, sample_rate=24_000)
+                    await trio.sleep(0.02)
+                await person.send("stream_data", input_type="audio", data=[0] * 24_000, sample_rate=24_000)
+                await trio.sleep(5)
+                assert other.sessions[0].tags == list(range(100))
+                assert set(far.sessions[0].tags) <= set(range(100))
+                [(reason, _, lost_ms)] = swaps(person)
+                assert (reason, lost_ms) == ("lost", 0)
+                assert [frame["text"] for frame in person.of("user_transcript")] == ["Hello there."]
+                assert person.of("system")[-1]["interrupted"] is False
+            nursery.cancel_scope.cancel()
