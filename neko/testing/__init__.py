@@ -1,4 +1,10 @@
-"""A provider simulator, a fault proxy, a chat endpoint and tagged sound: what neko and its plug-ins are tested with."""
+"""What neko and its plug-ins are tested with: a provider simulator, a chat endpoint, servers of voices, a fault proxy
+and tagged sound.
+
+A voice of your own is tried like neko's own: `open_http_voice(say(b"…"))` is a vendor on loopback that answers each
+request with the next script, piece by piece; `open_websocket_voice` takes `Hear()` where the client has to speak. Both
+are slow, silent, cut off or dismissive where the script says so, and keep what they were asked.
+"""
 
 from neko.testing.behaviour import Behaviour as Behaviour
 from neko.testing.behaviour import ToolCall as ToolCall
@@ -28,3 +34,9 @@ from neko.testing.tagged import tag as tag
 from neko.testing.translators import TranslatorReply as TranslatorReply
 from neko.testing.translators import Translators as Translators
 from neko.testing.translators import open_translators as open_translators
+from neko.testing.voices.http import open_http_voice as open_http_voice
+from neko.testing.voices.record import VoiceServer as VoiceServer
+from neko.testing.voices.script import Hear as Hear
+from neko.testing.voices.script import Script as Script
+from neko.testing.voices.script import say as say
+from neko.testing.voices.websocket import open_websocket_voice as open_websocket_voice
