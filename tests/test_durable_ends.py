@@ -174,10 +174,10 @@ async def test_a_disk_that_refuses_is_told_to_who_is_there_and_to_who_comes(
         slowly.mimi.tell_trouble()
         await wait_all_tasks_blocked()
         (told,) = person.of("status")
-        assert told["code"] == "SERVER_ERROR"
+        assert told["code"] == "SERVER_BUSY"
         assert "cannot be kept at the moment (database or disk is full)" in told["message"]
     async with open_person(slowly.mimi, AudioFraming.BASE64) as person:
         await person.send("start_session", input_type="text", new_session=True)
         await wait_all_tasks_blocked()
-        assert person.codes() == ["SERVER_ERROR"]
+        assert person.codes() == ["SERVER_BUSY"]
         assert "session_started" in person.types()

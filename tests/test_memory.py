@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from contextlib import closing
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from neko.config.errors import ConfigError, StorageError
 from neko.conversation.history import History, Role
 from neko.conversation.journal import ResultBrought, ResultExpired, ResultTold
 from neko.memory import Memory, open_memory
+from neko.memory.finding import Wanted
 from neko.memory.opening import FILE, open_database
 from neko.memory.schema import MIGRATIONS, VERSION, migrate, version_of
 from neko.memory.writing import MOST_WAITING
@@ -182,6 +184,23 @@ async def test_two_houses_do_not_share_a_folder(tmp_path: Path, monkeypatch: pyt
         memory.of("Yui").history.add(Role.USER, "still mine")
     async with remembered(tmp_path) as memory:
         assert texts(memory.of("Yui").history) == ["still mine"]
+
+
+async def test_a_house_that_may_share_keeps_nothing_in_a_folder_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neko.memory.opening.BUSY_WITHIN_S", 0.01)
+    async with remembered(tmp_path) as memory:
+        memory.of("Yui").history.add(Role.USER, "mine")
+        await memory.written()
+        async with open_memory(tmp_path, Metrics(), alone=False) as other:
+            assert "is in use by another neko" in other.elsewhere
+            other.of("Yui").history.add(Role.USER, "not kept")
+            await other.written()
+            assert await other.page("Yui", Wanted(inf, 10)) == tuple(other.of("Yui").history)
+        assert memory.elsewhere == ""
+    async with remembered(tmp_path) as memory:
+        assert texts(memory.of("Yui").history) == ["mine"]
 
 
 # --- when the disk fails ------------------------------------------------------------------------------------------

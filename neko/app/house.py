@@ -160,7 +160,8 @@ class House:
 
     def health(self) -> Health:
         state, embedded = self._engines()
-        memory = {"memory": f"nothing is kept: {self.memory.trouble}"} if self.memory.trouble else {}
+        why_not = self.memory.trouble or self.memory.elsewhere
+        memory = {"memory": f"nothing is kept: {why_not}"} if why_not else {}
         return Health(self._state(state), embedded | self.agents.health() | memory)
 
     def _engines(self) -> tuple[HealthState, dict[str, str]]:
@@ -225,11 +226,13 @@ async def open_house(
     on_progress: Progress,
     source: Source | None = None,
     agents: bool = False,
+    alone: bool = True,
 ) -> AsyncIterator[House]:
     """A server that listens when the context is entered; its engines warm up behind it. It follows what `source` says.
 
     `agents`: it also listens for agents, as `[agents]` says; a house that lives as long as a command has no use for
-    them. Leaving the context, or `House.drain` once it is done, ends everything. A cancel does so without goodbyes.
+    them. Not `alone`: where another house keeps its conversations in the same folder, this one keeps none. Leaving the
+    context, or `House.drain` once it is done, ends everything. A cancel does so without goodbyes.
 
     Raises:
         ConfigError: a character's voice does not exist, or its conversations cannot be kept where they should.
@@ -243,7 +246,7 @@ async def open_house(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_closing(listeners))
         here = stack.enter_context(open_agents(config.configuration.agents if agents else None, metrics))
-        memory = await stack.enter_async_context(open_memory(config.store.folder, metrics))
+        memory = await stack.enter_async_context(open_memory(config.store.folder, metrics, alone=alone))
         dial = dialling(config.configuration.server.websockets)
         lines = await stack.enter_async_context(open_lines(dial, await for_http("https:")))
         house = House(config, url, memory, metrics, here, lines)

@@ -88,6 +88,6 @@ async def character_at(
 async def ready_house(config: ConfigManager) -> AsyncIterator[str]:
     """A house on a free port of this machine, warm; yields its URL. Raises `neko.app.NotReady`."""
     with ProgressBars() as bars:
-        async with open_house(config, host=LOOPBACK, port=0, on_progress=bars) as house:
+        async with open_house(config, host=LOOPBACK, port=0, on_progress=bars, alone=False) as house:
             await house.ready()
             yield house.url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import webbrowser
 from functools import partial
@@ -19,6 +20,7 @@ from neko.cli.logs import LogStyle, configure_logs
 from neko.cli.options import config_option, log_option
 from neko.cli.process import STOPPING
 from neko.cli.progress import ProgressBars
+from neko.config.find import names_data_folder
 from neko.config.model import AudioFrames
 from neko.telemetry import get_logger
 
@@ -84,7 +86,11 @@ async def _serve(config: ConfigManager, *, host: str, port: int, open_page: bool
             # The next signal does the last of these; before somebody can be connected there is nothing to drain.
             stops: list[Callable[[], None]] = [process.cancel_scope.cancel]
             process.start_soon(_obey, signals, stops)
-            async with open_house(config, host=host, port=port, on_progress=bars, source=source, agents=True) as house:
+            # A folder that somebody has named is meant for this one; the usual one may be another server's.
+            alone = names_data_folder(config.configuration.server, os.environ)
+            async with open_house(
+                config, host=host, port=port, on_progress=bars, source=source, agents=True, alone=alone
+            ) as house:
                 stops.append(partial(_drain, house))
                 click.echo(f"neko listens at {house.url}")
                 await _attend(house, open_page=open_page)

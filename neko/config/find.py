@@ -37,8 +37,17 @@ def usual_places() -> tuple[Path, ...]:
 
 def data_folder(server: Server, environ: Mapping[str, str]) -> Path:
     """Where conversations and overrides are kept: `$NEKO_DATA`, `server.data_dir`, the user's data folder."""
-    named = environ.get("NEKO_DATA") or server.data_dir
+    named = _named_folder(server, environ)
     return Path(os.path.expanduser(named)) if named else platformdirs.user_data_path("neko", appauthor=False)
+
+
+def names_data_folder(server: Server, environ: Mapping[str, str]) -> bool:
+    """Somebody has chosen the folder."""
+    return bool(_named_folder(server, environ))
+
+
+def _named_folder(server: Server, environ: Mapping[str, str]) -> str:
+    return environ.get("NEKO_DATA") or server.data_dir
 
 
 def _existing(path: Path, asked_by: str) -> Path:

@@ -16,7 +16,7 @@ from neko.conversation.history import History, Utterance
 from neko.conversation.journal import Entry
 from neko.conversation.past import Past
 from neko.memory.finding import RECALL_S, Recollection, Wanted, after, page, recalled
-from neko.memory.opening import open_database
+from neko.memory.opening import InUse, open_database, open_nowhere
 from neko.memory.reading import read_pasts
 from neko.memory.writing import Writer
 from neko.telemetry import get_logger
@@ -33,7 +33,9 @@ Open = Callable[[Path], sqlite3.Connection]
 class Memory:
     """Made by `open_memory`."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, elsewhere: str = "") -> None:
+        self.elsewhere = elsewhere
+        """Why nothing is kept beyond this process; "" where it is."""
         self._writer = writer
         self._pasts: dict[str, Past] = {}
 
@@ -114,14 +116,19 @@ class CharacterJournal:
 
 
 @asynccontextmanager
-async def open_memory(folder: Path, metrics: Metrics, open_file: Open = open_database) -> AsyncIterator[Memory]:
+async def open_memory(
+    folder: Path, metrics: Metrics, open_file: Open = open_database, *, alone: bool = True
+) -> AsyncIterator[Memory]:
     """The memory in this folder; what is entered until the context is left is still written.
+
+    Not `alone`: where another neko has the folder, this one goes on without it and keeps nothing.
 
     Raises as `open_database`, before anything is begun.
     """
-    writer = Writer(await trio.to_thread.run_sync(open_file, folder), metrics)
+    database, elsewhere = await trio.to_thread.run_sync(_open, open_file, folder, alone)
+    writer = Writer(database, metrics)
     try:
-        memory = Memory(writer)
+        memory = Memory(writer, elsewhere)
         await memory.recollect()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(writer.run)
@@ -129,3 +136,13 @@ async def open_memory(folder: Path, metrics: Metrics, open_file: Open = open_dat
             nursery.cancel_scope.cancel()
     finally:
         await writer.close()
+
+
+def _open(open_file: Open, folder: Path, alone: bool) -> tuple[sqlite3.Connection, str]:
+    try:
+        return open_file(folder), ""
+    except InUse as taken:
+        if alone:
+            raise
+        log.warning("memory.elsewhere", details=str(taken))
+        return open_nowhere(), str(taken)

@@ -10,7 +10,7 @@ from neko.memory.schema import OURS, VERSION, migrate, version_of
 from neko.memory.words import spaced
 
 FILE = "conversations.sqlite3"
-BUSY_WITHIN_S = 5.0  # for a neko that is just closing; its last words take two
+BUSY_WITHIN_S = 3.0  # for a neko that is just closing; its last words take two
 TAKEN = "is in use by another neko; talk to that one with --url, or name another folder in $NEKO_DATA"
 DAMAGED = "is damaged ({}); it is left as it is: move it away to begin anew, or put a copy of it in its place"
 FOREIGN = "is a database of another program; move it away, or name another folder in server.data_dir or $NEKO_DATA"
@@ -29,11 +29,16 @@ PRAGMAS = (
 )
 
 
+class InUse(ConfigError):
+    """Another neko has the file open."""
+
+
 def open_database(folder: Path) -> sqlite3.Connection:
     """The open file, brought to today's schema. Blocks; to be used by one thread at a time, and closed by the caller.
 
     Raises:
-        ConfigError: another neko has it, it is damaged, somebody else's or a newer neko's. It is left as it is.
+        InUse: another neko has it.
+        ConfigError: it is damaged, somebody else's or a newer neko's. It is left as it is.
         StorageError: the folder cannot take it.
     """
     path = folder / FILE
@@ -50,6 +55,13 @@ def open_database(folder: Path) -> sqlite3.Connection:
     return database
 
 
+def open_nowhere() -> sqlite3.Connection:
+    """The same in memory: gone with the process."""
+    database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    _prepare(database, "memory")
+    return database
+
+
 def _prepare(database: sqlite3.Connection, path: str) -> None:
     try:
         database.execute(f"PRAGMA {ALONE}")
@@ -61,7 +73,7 @@ def _prepare(database: sqlite3.Connection, path: str) -> None:
         migrate(database)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise ConfigError(path, TAKEN) from error
+            raise InUse(path, TAKEN) from error
         raise StorageError(path, str(error)) from error
     except sqlite3.DatabaseError as error:
         raise ConfigError(path, DAMAGED.format(error)) from error

@@ -331,7 +331,7 @@ class LLMSessionManager:
         """Its client, if there is one, is told whether what is said from now on may be gone after a restart."""
         trouble = self.history.journal.trouble
         if trouble is not None and self._reception.client is not None:
-            self._post(Status(StatusCode.SERVER_ERROR, NOT_KEPT_DETAILS.format(trouble)))
+            self._post(Status(StatusCode.SERVER_BUSY, NOT_KEPT_DETAILS.format(trouble)))
 
     def forget(self, since: float, before: float) -> None:
         """What was said in that time was never said; a model session that was told it makes room at the next turn."""
