@@ -147,7 +147,9 @@ async def test_everything_is_exported(tmp_path: Path) -> None:
         visit.house.managers["小天"].history.add(Role.ASSISTANT, "好", mood="happy")
         response = await visit.http.get("/api/characters/小天/history/export")
         assert response.headers["content-type"] == "application/json"
-        assert response.headers["content-disposition"].startswith("attachment; filename*=UTF-8''%E5%B0%8F")
+        assert response.headers["content-disposition"] == (
+            "attachment; filename=\"%E5%B0%8F%E5%A4%A9.json\"; filename*=UTF-8''%E5%B0%8F%E5%A4%A9.json"
+        )
         exported = response.json()
         assert exported["name"] == "小天"
         assert [each["text"] for each in exported["history"]] == [*(f"数 {number}" for number in range(2_100)), "好"]

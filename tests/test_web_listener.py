@@ -69,6 +69,17 @@ async def test_a_head_that_comes_byte_by_byte_is_read(web: Web) -> None:
         assert (await read_all(stream)).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_address_in_plain_utf_8_is_read(web: Web, together: bool) -> None:
+    request = "GET /api/characters/小天/history?名=京都 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()
+    async with await web.tcp() as stream:
+        for part in [request] if together else [bytes([byte]) for byte in request]:
+            await stream.send_all(part)
+        answer = await read_all(stream)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert "the parameter 名 is not known here".encode() in answer
+
+
 async def test_a_head_that_never_ends_is_cut_off_in_time(autojump_clock: MockClock) -> None:
     async with open_web(fake_house()) as web, await web.tcp() as stream:
         await stream.send_all(b"GET / HTTP/1.1\r\nhost:")

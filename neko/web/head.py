@@ -19,7 +19,10 @@ MAX_HEAD = 16 * 1024  # bytes; what h11, wsproto and Hypercorn take too. Browser
 
 @frozen
 class Head:
-    """`path` is as it was sent, still percent-encoded; `rest` is what came behind the head in the same bytes."""
+    """`path` is still percent-encoded, all of it: what was sent as plain UTF-8, as `curl` does, is encoded here.
+
+    `rest` is what came behind the head in the same bytes.
+    """
 
     method: str
     path: str
@@ -42,11 +45,14 @@ async def read_head(stream: trio.abc.ReceiveStream) -> Head | None:
         Refused: not HTTP, or too long.
     """
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-    seen = b""
+    seen, in_line = b"", True
     try:
         while (event := parser.next_event()) is h11.NEED_DATA:
             # One byte more than h11 keeps, so that it is h11 who finds a head too long.
             data = bytes(await stream.receive_some(MAX_HEAD + 1 - len(seen)))
+            if in_line:
+                line, end, others = data.partition(b"\n")
+                data, in_line = _encoded(line) + end + others, not end
             seen += data
             parser.receive_data(data)
     except h11.RemoteProtocolError as error:
@@ -64,3 +70,8 @@ async def read_head(stream: trio.abc.ReceiveStream) -> Head | None:
         raw=seen.removesuffix(rest),
         rest=rest,
     )
+
+
+def _encoded(line: bytes) -> bytes:
+    """With percent signs, where there are bytes that no request line may have."""
+    return line if line.isascii() else b"".join(b"%%%02X" % byte if byte > 0x7F else bytes([byte]) for byte in line)

@@ -109,7 +109,9 @@ class Export:
     name: str
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        disposition = f"attachment; filename*=UTF-8''{quote(self.name, safe='')}.json"
+        file = quote(self.name, safe="")
+        # The first name is for those who do not know the second, `curl -OJ` among them (RFC 6266, 4.3).
+        disposition = f"attachment; filename=\"{file}.json\"; filename*=UTF-8''{file}.json"
         headers = [(b"content-type", b"application/json"), (b"content-disposition", disposition.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         text = b'{"name":' + orjson.dumps(self.name) + b',"history":['
