@@ -21,11 +21,11 @@ from neko.telemetry.seldom import Seldom
 
 log = get_logger("agents")
 
-# A conversation comes first. A message takes some 20 µs, so that a batch holds the event loop for less than a
+# A conversation comes first. A message takes some 20 µs, so that a batch holds the event loop for less than half a
 # millisecond, and after each the agents wait. That makes 3,200 in a second; who sends more is held up in ZeroMQ's
 # queues. To wake for each message would cost more than to read it.
-BATCH = 32
-REST_S = 0.01
+BATCH = 16
+REST_S = 0.005
 
 ForCharacters = Result | TaskUpdate | StatusUpdate
 """What is not for the bridge itself."""

@@ -12,8 +12,8 @@ from neko.protocol.server import ServerMessage
 # Things of which something waits: tasks, the agents' state, results. The oldest makes room: an agent that has more of
 # them at a time shows nobody anything any more.
 KEPT = 200
-# Twenty in a second are more than anybody reads. Each is a frame, and costs as much as one of speech.
-EVERY_S = 0.05
+# Ten in a second are more than anybody reads. Each is a frame, and costs as much as one of speech.
+EVERY_S = 0.1
 
 
 @define(eq=False)

@@ -43,9 +43,9 @@ def _message(kind: str, **fields: object) -> bytes:
     return orjson.dumps({"event_type": kind, "timestamp": time.time(), **fields})
 
 
-def send(push: zmq.Socket[bytes], characters: int, per_second: float) -> dict[str, float]:
+def send(push: zmq.Socket[bytes], source: Iterator[bytes], per_second: float) -> dict[str, float]:
     """At that pace until the next line; whoever does not take it in time makes it late, and nothing is left out."""
-    began, sent, behind, source = time.monotonic(), 0, 0.0, messages(characters)
+    began, sent, behind = time.monotonic(), 0, 0.0
     held: bytes | None = None
     while not select.select([sys.stdin], [], [], TICK_S)[0]:
         due = int((time.monotonic() - began) * per_second)
@@ -62,9 +62,10 @@ def main() -> None:
     address, characters, per_second = sys.argv[1:]
     with zmq.Context() as context, context.socket(zmq.PUSH) as push:
         push.connect(address)
+        source = messages(int(characters))
         print(f"ready: talk at {address}", flush=True)
         while sys.stdin.readline():
-            sent = send(push, int(characters), float(per_second))
+            sent = send(push, source, float(per_second))
             sys.stdin.readline()
             print(orjson.dumps(sent).decode(), flush=True)
 
