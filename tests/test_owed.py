@@ -122,3 +122,18 @@ async def test_a_question_is_not_answered_by_the_old_session_and_the_new(
         await wish(person, "now")
         assert house.model is not old
         assert asked(house, "What is new?") == [house.model]
+
+
+async def test_words_that_cut_a_reply_are_not_lost_with_the_session_that_is_told_of_the_cut(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    async with house.client() as person:
+        await start(person)
+        old = house.model
+        old.say(*STORY)
+        await wait_all_tasks_blocked()
+        old.open = False  # whoever writes is the first to learn it
+        await ask(person, "wait!")
+        await trio.sleep(1)
+        assert house.model is not old
+        assert asked(house, "wait!") == [house.model]

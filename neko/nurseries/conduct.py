@@ -151,19 +151,27 @@ class Conduct:
 
     async def _say(self, typed: TypedText) -> None:
         """Typed words cut in on what is being said, as spoken ones do."""
-        cut = self._turns.cut_short()
+        cut, asked = self._turns.cut_short(), Say(typed.text, typed.request_id)
         if cut.cuts or cut.ended:
             for message in cut.messages():
                 self._outbox.post(message)
-        for each in cut.cuts:
-            await self._cut(each)
-        for done in cut.tools:
-            await self._answer_tools(done)
+        try:
+            for each in cut.cuts:
+                await self._cut(each)
+            for done in cut.tools:
+                await self._answer_tools(done)
+        except ProviderError:
+            self._enter(typed)
+            self.current.owed.append(asked)  # the session in the place of this one will be asked
+            raise
+        self._enter(typed)
+        await self.current.ask(asked)
+
+    def _enter(self, typed: TypedText) -> None:
         number = self._history.add(Role.USER, typed.text, by=self.current.id)
         if number is not None:
             self.current.unanswered.add(number)
             self._reports.said(typed.text.strip())
-        await self.current.ask(Say(typed.text, typed.request_id))
 
     async def _show(self, url: str) -> None:
         if self.current.session.facts.sees:
