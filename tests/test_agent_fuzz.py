@@ -111,7 +111,7 @@ class Book(NoJournal):
     def enter(self, entry: Entry) -> None:
         self.entries.append(entry)
 
-    async def written(self) -> None:
+    async def written(self, _upto: int | None = None) -> None:
         await trio.lowlevel.checkpoint()
         self.durable = len(self.entries)
 

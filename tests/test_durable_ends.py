@@ -10,15 +10,18 @@ import trio
 from attrs import define, field
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from neko.audio.ledger import Ledger
 from neko.config.manager import ConfigManager
 from neko.config.read import parse
 from neko.config.store import OverrideStore
-from neko.conversation.history import History, Utterance
-from neko.conversation.journal import Corrected, Entry, Said
+from neko.conversation.history import History, Role, Utterance
+from neko.conversation.journal import Corrected, Entry, ResultBrought, Said
 from neko.conversation.past import Past
 from neko.nurseries.manager import LLMSessionManager
+from neko.nurseries.outbox import Outbox
 from neko.nurseries.ports import Ports
 from neko.protocol.client import AudioFraming
+from neko.protocol.server import AgentNotification, TurnEnd
 from neko.realtime.session import (
     AudioDelta,
     ReplyDone,
@@ -45,10 +48,14 @@ class SlowJournal:
     commit_s: float = COMMIT_S
     trouble: str | None = None
 
+    @property
+    def entered(self) -> int:
+        return len(self.entries)
+
     def enter(self, entry: Entry) -> None:
         self.entries.append(entry)
 
-    async def written(self) -> None:
+    async def written(self, _upto: int | None = None) -> None:
         entered = list(self.entries)
         if entered != self.durable:
             await trio.sleep(self.commit_s)
@@ -56,6 +63,35 @@ class SlowJournal:
 
     async def recall(self, words: str, *, since: int, before: int) -> tuple[Utterance, ...]:
         return ()
+
+
+@define(eq=False)
+class BusyJournal:
+    """A disk that commits all the time, what was entered until it began; each commit takes `COMMIT_S`."""
+
+    entered: int = 0
+    trouble: str | None = None
+    _written: int = 0
+    _progress: trio.Event = field(factory=trio.Event)
+
+    def enter(self, _entry: Entry) -> None:
+        self.entered += 1
+
+    async def written(self, upto: int | None = None) -> None:
+        upto = self.entered if upto is None else upto
+        while self._written < upto:
+            await self._progress.wait()
+
+    async def recall(self, words: str, *, since: int, before: int) -> tuple[Utterance, ...]:
+        return ()
+
+    async def run(self) -> None:
+        while True:
+            upto = self.entered
+            await trio.sleep(COMMIT_S)
+            self._written = upto
+            self._progress.set()
+            self._progress = trio.Event()
 
 
 @define
@@ -181,3 +217,25 @@ async def test_a_disk_that_refuses_is_told_to_who_is_there_and_to_who_comes(
         await wait_all_tasks_blocked()
         assert person.codes() == ["SERVER_BUSY"]
         assert "session_started" in person.types()
+
+
+async def test_an_end_does_not_wait_for_what_is_entered_after_it(autojump_clock: MockClock) -> None:
+    """Agents bring results all the time, which are written as well, and each has the outbox look again."""
+    journal = BusyJournal()
+    outbox = Outbox(Ledger(), journal)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.run)
+        journal.enter(Said(Utterance(Role.ASSISTANT, "I am well.", at=0.0)))
+        outbox.post(TurnEnd("turn_1", interrupted=False))
+
+        async def results() -> None:
+            for number in range(100):
+                await trio.sleep(COMMIT_S / 5)
+                journal.enter(ResultBrought(str(number), 0.0, ""))
+                outbox.mention(number, AgentNotification("done", "", "completed"))
+
+        nursery.start_soon(results)
+        with trio.fail_after(2 * COMMIT_S):
+            while not isinstance(outbox.take(), TurnEnd):
+                await outbox.next()
+        nursery.cancel_scope.cancel()

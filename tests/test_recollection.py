@@ -156,11 +156,12 @@ class Archive:
     older: list[Utterance]
     asked: list[tuple[str, int, int]] = field(factory=list)
     trouble: str | None = None
+    entered: int = 0
 
     def enter(self, entry: Entry) -> None:
         pass
 
-    async def written(self) -> None:
+    async def written(self, _upto: int | None = None) -> None:
         pass
 
     async def recall(self, words: str, *, since: int, before: int) -> list[Utterance]:

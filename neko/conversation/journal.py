@@ -83,8 +83,13 @@ class Journal(Protocol):
         """Never waits."""
         ...
 
-    async def written(self) -> None:
-        """Returns when everything that was entered until now is durable.
+    @property
+    def entered(self) -> int:
+        """How much has been entered until now, for `written`."""
+        ...
+
+    async def written(self, upto: int | None = None) -> None:
+        """Returns when everything that was entered until now is durable, or so much of it as `entered` was then.
 
         A conversation does not wait for a broken disk: from the first failure to the next success this returns at
         once, and a disk that does not answer counts as one that failed. That is told to people elsewhere.
@@ -102,11 +107,12 @@ class NoJournal:
     """Keeps nothing: a `Journal` for a character that lives as long as its process."""
 
     trouble: str | None = None
+    entered: int = 0
 
     def enter(self, entry: Entry) -> None:
         pass
 
-    async def written(self) -> None:
+    async def written(self, upto: int | None = None) -> None:
         pass
 
     async def recall(self, words: str, *, since: int, before: int) -> Sequence[Utterance]:  # noqa: ARG002

@@ -108,8 +108,12 @@ class CharacterJournal:
     def enter(self, entry: Entry) -> None:
         self._writer.enter(self._character, entry)
 
-    async def written(self) -> None:
-        await self._writer.written()
+    @property
+    def entered(self) -> int:
+        return self._writer.entered
+
+    async def written(self, upto: int | None = None) -> None:
+        await self._writer.written(upto)
 
     async def recall(self, words: str, *, since: int, before: int) -> Sequence[Utterance]:
         return await self._memory.recall(self._character, Recollection(words, since, before, RECALLED))

@@ -39,7 +39,7 @@ class Writer:
         self._one_at_a_time = trio.CapacityLimiter(1)
         self._waiting: list[Entered] = []
         self._batch: list[Entered] = []  # being written
-        self._entered = self._written = 0  # how many, ever
+        self.entered = self._written = 0  # how many, ever
         self._since = 0.0  # when what waits first began to, or the disk took something last
         self._forgot = self._erased = 0  # the same of what was to be forgotten
         self._something = trio.Event()  # waits to be written
@@ -52,17 +52,17 @@ class Writer:
 
     def enter(self, character: str, entry: Entry) -> None:
         """Never waits."""
-        if self._written == self._entered:
+        if self._written == self.entered:
             self._since = trio.current_time()
         self._waiting.append(Entered(character, entry, time.time()))
-        self._entered += 1
+        self.entered += 1
         self._forgot += isinstance(entry, Forgot)
         self._something.set()
         self._count()
 
-    async def written(self) -> None:
+    async def written(self, upto: int | None = None) -> None:
         """As `Journal.written`, for all characters."""
-        upto = self._entered
+        upto = self.entered if upto is None else upto
         self._wanted.set()
         while self._written < upto and self.trouble is None:
             with trio.move_on_at(self._since + ANSWERS_WITHIN_S) as waiting:
@@ -118,7 +118,7 @@ class Writer:
 
     async def _commit(self) -> None:
         self._batch, self._waiting = self._waiting, []
-        upto = self._entered
+        upto = self.entered
         try:
             with self._metrics.commits.time():
                 await self.in_thread(partial(write, batch=self._batch))

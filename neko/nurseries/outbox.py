@@ -66,6 +66,7 @@ class Outbox:
         self.ledger = ledger
         self._journal = journal
         self._written: TurnEnd | None = None  # the one that may leave
+        self._due: tuple[TurnEnd, int] | None = None  # the one that is waited for, and how much was entered before it
         self._waiting = Waiting[ServerMessage | Goodbye]()
         self._aside = Aside()
         self._silenced: deque[str] = deque(maxlen=REMEMBERED)
@@ -164,12 +165,18 @@ class Outbox:
             return
         async with trio.open_nursery() as nursery:
             # Whoever cuts in meanwhile takes it back, and is told at once.
-            nursery.start_soon(self._write_for, end, nursery.cancel_scope)
+            nursery.start_soon(self._write_for, end, self._entered_before(end), nursery.cancel_scope)
             await self._waiting.change()
             nursery.cancel_scope.cancel()
 
-    async def _write_for(self, end: TurnEnd, waiting: trio.CancelScope) -> None:
-        await self._journal.written()
+    def _entered_before(self, end: TurnEnd) -> int:
+        """Looked up once: whatever is entered while this is waited for again and again, it does not wait for that."""
+        if self._due is None or self._due[0] is not end:
+            self._due = end, self._journal.entered
+        return self._due[1]
+
+    async def _write_for(self, end: TurnEnd, upto: int, waiting: trio.CancelScope) -> None:
+        await self._journal.written(upto)
         self._written = end
         waiting.cancel()
 
