@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,3 +74,30 @@ async def test_a_cancel_ends_kokoro_in_the_middle_of_a_sentence() -> None:
 async def test_nothing_speakable_is_no_sound() -> None:
     for voice_id in ("mei", "alpha"):
         assert [type(each).__name__ for each in await japanese(voice_id).say("… 😀")] == ["Ready", "Ended"]
+
+
+async def test_a_cancel_of_kokoro_is_a_cancel_whatever_its_engine_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Options:
+        def __init__(self) -> None:
+            self.terminated = threading.Event()
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "terminate":
+                self.terminated.set()
+            else:
+                super().__setattr__(name, value)
+
+    class Engine:
+        def inputs(self, speaker: str, text: str) -> dict[str, str]:
+            return {speaker: text}
+
+        def infer(self, inputs: dict[str, str], options: Options) -> bytes:
+            trio.from_thread.run_sync(scope.cancel)
+            assert options.terminated.wait(10)
+            raise RuntimeError("terminate flag was set")
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(RunOptions=Options))
+    monkeypatch.setattr(kokoro, "load", Engine)
+    with trio.CancelScope() as scope:
+        await trio.to_thread.run_sync(kokoro.speak_sentence, "alpha", "はい。")
+    assert scope.cancelled_caught
