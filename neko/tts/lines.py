@@ -203,3 +203,7 @@ async def _hold(who: str, dialling: AbstractAsyncContextManager[Socket], *, task
         if not ready:
             raise
         log.warning("voice.goodbye_failed", voice=who, exc_info=True)  # nobody waits for it any more
+    except Exception:  # a bug costs one connection
+        if not ready:
+            raise
+        log.exception("voice.goodbye_failed", voice=who)
