@@ -92,8 +92,9 @@ class Vacancy:
             else:
                 await trio.sleep(self._again.next_s())
             await self._back(missing.plan.snapshot, missing.plan.mode, missing.why)
-            self.found = True
-            return True
+            # A cancel that came with the answer has found nobody waiting: something else is missing by now.
+            self.found = self._missing is missing
+            return self.found
         return False
 
     def _look(self) -> None:
