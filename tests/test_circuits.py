@@ -121,6 +121,18 @@ def test_a_missing_key_is_ours_and_a_changed_configuration_is_another_provider()
     trio.run(main)
 
 
+def test_what_fails_late_says_nothing_about_the_provider_that_the_configuration_names_now() -> None:
+    circuits, near = Circuits(Metrics()), evolve(FAR, url="ws://near.example")
+
+    async def main() -> None:
+        circuits.failed("far", near, KeyRejected("no"))
+        circuits.failed("far", FAR, Unreachable("a session from before the change"))
+        assert circuits.of("far", near).open
+        await trio.lowlevel.checkpoint()
+
+    trio.run(main)
+
+
 async def test_questions_over_http_are_remembered_too() -> None:
     circuits = Circuits(Metrics())
     chat = Provider(kind=ProviderKind.CHAT, url="http://chat.example")

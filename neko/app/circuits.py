@@ -25,17 +25,17 @@ OURS = (KeyMissing, NotReady, VoiceUnavailable)  # say nothing about a provider
 
 @define(eq=False)
 class Circuits:
-    """A provider whose configuration has changed is another one."""
+    """A provider whose configuration has changed is another one; sessions of the one before may still go on."""
 
     _metrics: Metrics
-    _of: dict[str, tuple[Provider, Circuit]] = field(factory=dict, init=False)
+    _of: dict[tuple[str, Provider], Circuit] = field(factory=dict, init=False)  # one more for each change of the file
 
     def of(self, name: str, provider: Provider) -> Circuit:
-        known = self._of.get(name)
-        if known is None or known[0] != provider:
-            known = self._of[name] = (provider, Circuit())
+        circuit = self._of.get((name, provider))
+        if circuit is None:
+            circuit = self._of[name, provider] = Circuit()
             self._metrics.left_alone.labels(name).set(0)
-        return known[1]
+        return circuit
 
     @contextmanager
     def asking(self, name: str, provider: Provider) -> Iterator[None]:
