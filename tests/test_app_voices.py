@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from neko.app import open_house
+from neko.app.check import check
+from neko.app.finding import Verdict
 from neko.app.voices import CONFIGURED, require_voices
 from neko.config.errors import ConfigError
 from neko.config.manager import ConfigManager
@@ -115,3 +117,57 @@ def test_a_wrong_voice_among_the_overrides_names_their_file(tmp_path: Path) -> N
     config.change("妹居", {"tts": "foo"})
     with pytest.raises(ConfigError, match=r"overrides\.json: characters\.\"妹居\"\.tts"):
         require_voices(config)
+
+
+VOICE_ENGINES = ", ".join(BUILT_IN)
+SPEECH = '[voices.a]\nkind = "openai"\nurl = "http://127.0.0.1:1"\n'
+BROKEN = [
+    (
+        '[voices.a]\nkind = "foo"',
+        f'voices.a.kind is "foo", which is no voice engine; accepted: {VOICE_ENGINES}',
+    ),
+    (
+        '[voices.a]\nkind = "embedded"\nvoice = "calmly"',
+        f'voices.a.voice is "calmly", which the engine embedded does not have; did you mean calm?; accepted: {VOICES}',
+    ),
+    (
+        '[voices.a]\nkind = "openai"',
+        "voices.a.api_key_env is missing or wrong (kind openai needs it); accepted: the name of an environment "
+        "variable that holds the API key",
+    ),
+    (
+        SPEECH + 'fallback = "foo"',
+        f'voices.a.fallback is "foo", which is no voice engine; accepted: {CONFIGURED}, {VOICE_ENGINES}',
+    ),
+    (
+        SPEECH + 'fallback = "elevenlabs"',
+        'voices.a.fallback is "elevenlabs", an engine that cannot be used without settings; accepted: [voices.NAME] '
+        'with kind = "elevenlabs" and api_key_env, and that NAME here',
+    ),
+]
+
+
+@pytest.mark.parametrize(("voices", "sentence"), BROKEN)
+@pytest.mark.parametrize("character", [CLOUD, CLOUD + 'tts = "a"\n'])
+def test_a_voice_that_cannot_be_is_refused_whether_or_not_somebody_speaks_with_it(
+    tmp_path: Path, character: str, voices: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        require_voices(configured(tmp_path, character + voices))
+    assert str(caught.value) == f"neko.toml: {sentence}"
+
+
+@pytest.mark.parametrize(("voices", "sentence"), BROKEN)
+async def test_such_a_voice_is_one_line_of_the_check(tmp_path: Path, voices: str, sentence: str) -> None:
+    findings = {each.subject: each async for each in check(configured(tmp_path, EMBEDDED + voices))}
+    assert (findings["voice a"].verdict, findings["voice a"].detail) == (Verdict.UNUSED, f"neko.toml: {sentence}")
+
+
+async def test_an_engine_that_is_not_installed_is_one_line_of_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neko.tts.espeak.COMMAND", "no-such-command")
+    voices = '[voices.a]\nkind = "espeak"\n'
+    findings = {each.subject: each async for each in check(configured(tmp_path, EMBEDDED + voices))}
+    assert findings["voice a"].verdict is Verdict.UNUSED
+    assert "is not installed" in findings["voice a"].detail

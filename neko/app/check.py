@@ -14,7 +14,7 @@ from neko.app.finding import Finding, ProviderFinding, Verdict
 from neko.app.handshake import shake_hands
 from neko.app.known import address, sessions, tried
 from neko.app.trying import try_voice
-from neko.app.voices import engine_of, require_voice
+from neko.app.voices import engine_of, require_settings, require_voice
 from neko.config.errors import ConfigError, StorageError
 from neko.config.manager import ConfigManager
 from neko.config.model import Configuration, Provider, ProviderKind
@@ -134,6 +134,7 @@ async def _configured_voice(config: ConfigManager, name: str) -> Finding:
     used = any(name in config.snapshot(character).voices for character in config.names)
     failed = Verdict.FAILED if used else Verdict.UNUSED
     try:
+        require_settings(name, configuration.voices, config.source)
         with trio.fail_after(HANDSHAKE_WITHIN):
             detail = await try_voice(configuration.voices[name], configuration.server.websockets, os.environ)
     except (VoiceError, ConfigError) as error:

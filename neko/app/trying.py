@@ -21,13 +21,15 @@ async def try_voice(settings: VoiceSettings, library: WebSocketLibrary, environ:
     """In words, what came of it. Raises `VoiceError`, and `ConfigError` when the key is not there."""
     key = settings.api_key(environ)
     async with open_lines(dialling(library), await for_http("https:")) as lines:
-        voice = get_tts_worker(settings.kind).open_voice(
-            settings.voice or DEFAULT_VOICE, Setup(settings, api_key=key, lines=lines)
-        )
-        if not isinstance(voice, RemoteVoice | EspeakVoice):
-            return f"{settings.kind}, on this machine"
         try:
-            return await trio.to_thread.run_sync(voice.check)
+            return await _try(settings, Setup(settings, api_key=key, lines=lines))
         except VoiceError as error:
             failure = error  # raised where it is not in a group
     raise failure
+
+
+async def _try(settings: VoiceSettings, setup: Setup) -> str:
+    voice = get_tts_worker(settings.kind).open_voice(settings.voice or DEFAULT_VOICE, setup)
+    if not isinstance(voice, RemoteVoice | EspeakVoice):
+        return f"{settings.kind}, on this machine"
+    return await trio.to_thread.run_sync(voice.check)

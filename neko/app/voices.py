@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
 from shutil import which
@@ -34,20 +34,27 @@ Origin = Callable[[str], str]
 
 @frozen
 class Part:
-    """A voice that may speak for a character: its name, the id it is to speak with, and its `[voices.NAME]`."""
+    """A voice that may speak for a character: its name, the id it is to speak with, its `[voices.NAME]`, and the keys
+    that say which engine and which voice id it is."""
 
     name: str
     voice_id: str
     settings: VoiceSettings
-    configured: bool
+    engine_key: Path
+    voice_key: Path
+
+    @property
+    def configured(self) -> bool:
+        """It has a table of its own, which names its engine."""
+        return self.engine_key == (VOICES, self.name, "kind")
 
 
 def require_voices(config: ConfigManager) -> None:
     """Raises ConfigError for the first character whose `tts` or `voice` does not exist, or voice that has no engine."""
     for name in config.names:
         require_voice(config.snapshot(name), partial(config.origin, name))
-    for name, settings in config.configuration.voices.items():
-        require_settings(Part(name, settings.voice or DEFAULT_VOICE, settings, configured=True), config.source)
+    for name in config.configuration.voices:
+        require_settings(name, config.configuration.voices, config.source)
 
 
 def require_voices_of(read: Configuration, source: str, config: ConfigManager) -> None:
@@ -64,8 +71,8 @@ def require_voices_of(read: Configuration, source: str, config: ConfigManager) -
         snapshot = take_snapshot(foreseen, name)
         if name not in config.names or snapshot != config.snapshot(name):
             require_voice(snapshot, partial(origin, name))
-    for name, settings in read.voices.items():
-        require_settings(Part(name, settings.voice or DEFAULT_VOICE, settings, configured=True), source)
+    for name in read.voices:
+        require_settings(name, read.voices, source)
 
 
 def require_voice(snapshot: Snapshot, origin: Origin) -> None:
@@ -76,45 +83,30 @@ def require_voice(snapshot: Snapshot, origin: Origin) -> None:
     engine = engine_of(snapshot)
     if engine is None:
         return
-    first, *others = parts_of(snapshot, engine)
-    key = ("characters", snapshot.name, "tts")
-    try:
-        get_tts_worker(first.settings.kind).open_voice(first.voice_id, Setup(first.settings))
-    except UnknownWorker as error:
-        if first.configured:
-            raise _no_engine(first, error, origin(VOICES)) from error
-        accepted = (NATIVE, CONFIGURED, *error.accepted)
-        raise _refused(key, engine, origin("tts"), "is no voice engine", accepted) from error
-    except UnknownVoice as error:
-        where = ("characters", snapshot.name, "voice")
-        raise _refused(
-            where, first.voice_id, origin("voice"), f"the engine {first.settings.kind} does not have", error.accepted
-        ) from error
-    except SettingMissing as error:
-        if first.configured:
-            raise _missing(first, error, origin(VOICES)) from error
-        problem = f"{dotted(key)} is {shown(engine)}, an engine that cannot be used without settings"
-        table = f'[voices.NAME] with kind = "{error.kind}" and {error.key}, and that NAME here'
-        raise ConfigError(origin("tts"), f"{problem}; accepted: {table}") from error
-    except VoiceMissing:
-        pass
-    for part in others:
-        require_settings(part, origin(VOICES))
+    for part in parts_of(snapshot, engine):
+        _require(part, origin)
 
 
-def require_settings(part: Part, where: str) -> None:
+def require_settings(name: str, voices: Mapping[str, VoiceSettings], where: str) -> None:
     """Raises ConfigError when a `[voices.NAME]` names an engine or a voice that does not exist, or lacks something."""
+    settings = voices[name]
+    _require(_configured(name, settings, DEFAULT_VOICE, (VOICES, name, "voice")), lambda _: where)
+    if settings.fallback and settings.fallback not in voices:
+        key = (VOICES, name, "fallback")
+        _require(_bare(settings.fallback, DEFAULT_VOICE, key, key), lambda _: where)
+
+
+def _require(part: Part, origin: Origin) -> None:
     try:
         get_tts_worker(part.settings.kind).open_voice(part.voice_id, Setup(part.settings))
     except UnknownWorker as error:
-        raise _no_engine(part, error, where) from error
+        accepted = error.accepted if part.configured else (*_besides(part), *error.accepted)
+        raise _refused(part.engine_key, part.settings.kind, origin, "is no voice engine", accepted) from error
     except UnknownVoice as error:
-        key = (VOICES, part.name, "voice")
-        raise _refused(
-            key, part.voice_id, where, f"the engine {part.settings.kind} does not have", error.accepted
-        ) from error
+        why = f"the engine {part.settings.kind} does not have"
+        raise _refused(part.voice_key, part.voice_id, origin, why, error.accepted) from error
     except SettingMissing as error:
-        raise _missing(part, error, where) from error
+        raise _missing(part, error, origin) from error
     except VoiceMissing:
         return
 
@@ -130,21 +122,34 @@ def engine_of(snapshot: Snapshot) -> str | None:
 
 def parts_of(snapshot: Snapshot, name: str) -> list[Part]:
     """The voice of that name, and those that stand in for it, best first."""
-    return list(_parts(snapshot, name, snapshot.character.voice))
+    character = ("characters", snapshot.name)
+    return list(_parts(snapshot, name, snapshot.character.voice, (*character, "tts"), (*character, "voice")))
 
 
-def _parts(snapshot: Snapshot, name: str, voice_id: str) -> Iterator[Part]:
+def _parts(snapshot: Snapshot, name: str, voice_id: str, engine_key: Path, voice_key: Path) -> Iterator[Part]:
     settings = snapshot.voices.get(name)
     if settings is None:
-        yield Part(name, voice_id, VoiceSettings(kind=name), configured=False)
+        yield _bare(name, voice_id, engine_key, voice_key)
     else:
-        own = settings.voice or DEFAULT_VOICE
-        yield Part(name, own if voice_id == DEFAULT_VOICE else voice_id, settings, configured=True)
+        yield _configured(name, settings, voice_id, voice_key)
     following = settings.fallback if settings else ""
     if not following and (settings.kind if settings else name) not in SELF_SUFFICIENT:
         following = _stand_in(snapshot.character.language)
     if following and following != name:
-        yield from _parts(snapshot, following, DEFAULT_VOICE)
+        key = (VOICES, name, "fallback")
+        yield from _parts(snapshot, following, DEFAULT_VOICE, key, key)
+
+
+def _configured(name: str, settings: VoiceSettings, voice_id: str, voice_key: Path) -> Part:
+    own = (VOICES, name)
+    if voice_id == DEFAULT_VOICE and settings.voice:
+        voice_id, voice_key = settings.voice, (*own, "voice")
+    return Part(name, voice_id, settings, (*own, "kind"), voice_key)
+
+
+def _bare(name: str, voice_id: str, engine_key: Path, voice_key: Path) -> Part:
+    """An engine that needs no settings."""
+    return Part(name, voice_id, VoiceSettings(kind=name), engine_key, voice_key)
 
 
 def _stand_in(language: str) -> str:
@@ -156,19 +161,24 @@ def _stand_in(language: str) -> str:
     return "espeak" if which(COMMAND) else ""
 
 
-def _no_engine(part: Part, error: UnknownWorker, where: str) -> ConfigError:
-    return _refused((VOICES, part.name, "kind"), part.settings.kind, where, "is no voice engine", error.accepted)
+def _besides(part: Part) -> tuple[str, ...]:
+    return (NATIVE, CONFIGURED) if part.engine_key[-1] == "tts" else (CONFIGURED,)
 
 
-def _no_voice(key: Path, part: Part, error: UnknownVoice, where: str) -> ConfigError:
-    return _refused(key, part.voice_id, where, f"the engine {part.settings.kind} does not have", error.accepted)
+def _missing(part: Part, error: SettingMissing, origin: Origin) -> ConfigError:
+    if part.configured:
+        key = dotted((VOICES, part.name, *error.key.split(".")))
+        problem = f"{key} is missing or wrong (kind {error.kind} needs it)"
+        return ConfigError(origin(VOICES), f"{problem}; accepted: {error.accepted}")
+    problem = f"{dotted(part.engine_key)} is {shown(part.name)}, an engine that cannot be used without settings"
+    table = f'[voices.NAME] with kind = "{error.kind}" and {error.key}, and that NAME here'
+    return ConfigError(_file(part.engine_key, origin), f"{problem}; accepted: {table}")
 
 
-def _missing(part: Part, error: SettingMissing, where: str) -> ConfigError:
-    key = dotted((VOICES, part.name, *error.key.split(".")))
-    return ConfigError(where, f"{key} is missing or wrong (kind {error.kind} needs it); accepted: {error.accepted}")
-
-
-def _refused(key: Path, found: str, where: str, why: str, accepted: tuple[str, ...]) -> ConfigError:
+def _refused(key: Path, found: str, origin: Origin, why: str, accepted: tuple[str, ...]) -> ConfigError:
     problem = f"{dotted(key)} is {shown(found)}, which {why}"
-    return ConfigError(where, f"{problem}{suggestion(found, accepted)}; accepted: {', '.join(accepted)}")
+    return ConfigError(_file(key, origin), f"{problem}{suggestion(found, accepted)}; accepted: {', '.join(accepted)}")
+
+
+def _file(key: Path, origin: Origin) -> str:
+    return origin(VOICES if key[0] == VOICES else str(key[-1]))
