@@ -154,6 +154,33 @@ async def test_a_step_that_fails_rests_longer_each_time_and_is_asked_again(autoj
         assert await stage.ask(f"the good sea {number}") == "das Meer"  # and it does not rest any more
 
 
+async def test_a_language_that_a_step_cannot_write_costs_no_other_language_its_help(autojump_clock: MockClock) -> None:
+    stage = Stage(Fake("la mer"))
+    stage.chain("one")
+    assert await stage.ask() is None
+    assert await stage.ask("the good sea") is None  # it rests
+    stage.one.answer = "la mer"
+    assert await stage.ask(wanted="fr") == "la mer"
+    assert [asked[2] for asked in stage.one.asked] == ["de", "fr"]
+    await trio.sleep(20)
+    stage.one.answer = "das Meer"
+    assert await stage.ask() == "das Meer"
+
+
+async def test_a_judge_that_is_not_there_in_time_is_told_of(autojump_clock: MockClock) -> None:
+    async def never() -> Judge:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    stage = Stage()
+    stage.service = TranslationService(lambda: stage.settings, {"one": stage.one}, stage.metrics, never)
+    with capture_logs() as logs:
+        assert await stage.ask() is None
+    assert trio.current_time() == 2 * STEP_S
+    assert stage.counted() == {("judge", "late"): 1}
+    assert [(entry["step"], entry["outcome"]) for entry in logs] == [("judge", "late")]
+
+
 async def test_what_is_not_installed_is_never_asked_again(autojump_clock: MockClock) -> None:
     stage = Stage(Fake(NotInstalled("googletrans")))
     with capture_logs() as logs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from math import inf
 
 from attrs import define, field
@@ -26,3 +27,30 @@ class Rest:
     def worked(self) -> None:
         self.until = -inf
         self._backoff.reset()
+
+
+LANGUAGES = 1_000  # that steps cannot write, of all steps together; more than there are in use
+
+
+@define
+class Rests:
+    """Of all steps, each as a whole and for single languages: one that cannot write Japanese may write German."""
+
+    _steps: defaultdict[str, Rest] = field(factory=lambda: defaultdict(Rest), init=False)
+    _languages: dict[tuple[str, str], Rest] = field(factory=dict, init=False)
+
+    def awake(self, step: str, wanted: str, now: float) -> bool:
+        return max(self._steps[step].until, self._languages.get((step, wanted), Rest()).until) <= now
+
+    def worked(self, step: str, wanted: str) -> None:
+        self._steps[step].worked()
+        self._languages.pop((step, wanted), None)
+
+    def failed(self, step: str, now: float, *, for_good: bool = False) -> None:
+        self._steps[step].failed(now, for_good=for_good)
+
+    def cannot(self, step: str, wanted: str, now: float) -> None:
+        """It answers, in another language than that."""
+        self._languages.setdefault((step, wanted), Rest()).failed(now)
+        if len(self._languages) > LANGUAGES:
+            del self._languages[next(iter(self._languages))]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
 from typing import assert_never
 
 import trio
@@ -15,35 +13,17 @@ from neko.telemetry import get_logger
 from neko.telemetry.metrics import Metrics
 from neko.translation.judge import Judge, Judging, load_judge
 from neko.translation.memory import Asked, Memory
-from neko.translation.rest import Rest
+from neko.translation.outcome import Outcome, Result
+from neko.translation.rest import Rests
 from neko.translation.step import NotInstalled, Step, StepFailed, Translator, plugged_in
 from neko.translation.tags import written
 
 log = get_logger("translation")
 
 MODEL = "llm"  # the step that is another one for each character
+JUDGE = "judge"  # as the log and the metrics call it: no step, and what every step waits for
 BUDGET_MOST_S = 30.0  # for all steps together: by then the conversation is elsewhere
 LONGEST = 5_000  # characters; more no service takes at once, and no reply is longer
-
-
-class Outcome(StrEnum):
-    """What became of one question to one step."""
-
-    TRANSLATED = "translated"
-    LATE = "late"
-    FAILED = "failed"
-    WRONG_LANGUAGE = "wrong_language"
-    UNCHANGED = "unchanged"
-    MISSING = "missing"
-
-
-@frozen
-class Result:
-    """`answer` is there when it can be used; `why` says what is wrong, without the text."""
-
-    outcome: Outcome
-    why: str = ""
-    answer: str | None = None
 
 
 @define(eq=False)
@@ -83,7 +63,7 @@ class TranslationService:
         self._judging = judging
         self._memory = Memory()
         self._under_way: dict[Asked, UnderWay] = {}
-        self._rests = defaultdict[str, Rest](Rest)
+        self._rests = Rests()
         self._without_model = False  # has been said
 
     async def prepare(self) -> None:
@@ -126,23 +106,26 @@ class TranslationService:
         judge = None
         with trio.move_on_at(call.until):
             judge = await self._judging()
-        if judge is None or judge.confirms(asked.text, asked.wanted, rather_than=asked.spoken):
+        if judge is None:
+            self._tell(JUDGE, Result(Outcome.LATE, "it takes long to load; the next reply has it"))
             return None
-        for step in self._awake(call):
+        if judge.confirms(asked.text, asked.wanted, rather_than=asked.spoken):
+            return None
+        for step in self._awake(asked, call):
             answer = await self._ask(step, asked, call, judge)
             if answer is not None:
                 self._memory.keep(asked, answer)
                 return answer
         return None
 
-    def _awake(self, call: Call) -> Iterator[Step]:
+    def _awake(self, asked: Asked, call: Call) -> Iterator[Step]:
         """The steps that do not rest, each looked at when its turn has come, while there is time."""
         for name in call.settings.chain:
             now = trio.current_time()
             step = call.model if name == MODEL else Step(name, self._steps[name])
             if step is None:
                 self._say_once_that_there_is_no_model()
-            elif self._rests[step.name].until <= now < call.until:
+            elif now < call.until and self._rests.awake(step.name, asked.wanted, now):
                 yield step
 
     async def _ask(self, step: Step, asked: Asked, call: Call, judge: Judge) -> str | None:
@@ -160,22 +143,28 @@ class TranslationService:
             result = Result(Outcome.FAILED, str(_first(errors)))
         except* Exception as errors:  # somebody else's library raises what it likes, and may quote the text
             result = Result(Outcome.FAILED, type(_first(errors)).__name__)
-        self._enter(step.name, result)
+        self._enter(step.name, asked.wanted, result)
         return result.answer
 
-    def _enter(self, step: str, result: Result) -> None:
-        self._metrics.translations.labels(step, result.outcome).inc()
-        rest, now = self._rests[step], trio.current_time()
+    def _enter(self, step: str, wanted: str, result: Result) -> None:
+        now = trio.current_time()
         match result.outcome:
             case Outcome.TRANSLATED:
-                rest.worked()
+                self._rests.worked(step, wanted)
             case Outcome.UNCHANGED:
                 pass  # names and cries are the same in every language
-            case Outcome.LATE | Outcome.FAILED | Outcome.WRONG_LANGUAGE | Outcome.MISSING:
-                rest.failed(now, for_good=result.outcome is Outcome.MISSING)
-                log.warning("translation.failed", step=step, outcome=result.outcome, details=result.why)
+            case Outcome.WRONG_LANGUAGE:
+                self._rests.cannot(step, wanted, now)
+            case Outcome.LATE | Outcome.FAILED | Outcome.MISSING:
+                self._rests.failed(step, now, for_good=result.outcome is Outcome.MISSING)
             case _:
                 assert_never(result.outcome)
+        self._tell(step, result)
+
+    def _tell(self, step: str, result: Result) -> None:
+        self._metrics.translations.labels(step, result.outcome).inc()
+        if result.why:
+            log.warning("translation.failed", step=step, outcome=result.outcome, details=result.why)
 
     def _say_once_that_there_is_no_model(self) -> None:
         if not self._without_model:
