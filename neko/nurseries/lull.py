@@ -30,4 +30,5 @@ class Lull:
 
     async def wait(self) -> None:
         """Returns when nobody is in a hurry."""
-        await self._none.wait()
+        while self._hurrying:  # the next hurry may have begun before this has run
+            await self._none.wait()
