@@ -9,8 +9,13 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from neko.audio.ledger import Ledger
+from neko.conversation.journal import NoJournal
 from neko.nurseries.connection import HEARTBEAT_S, HEARTBEAT_WITHIN
+from neko.nurseries.guest import Guest
+from neko.nurseries.outbox import Outbox, Subscription
 from neko.protocol.client import AudioFraming
+from neko.protocol.server import UserActivity
 from neko.realtime.session import AudioDelta, ReplyDone, ReplyStarted, ReplyStatus, Say, SpeechStarted, TextDelta
 from neko.testing.person import Person
 from tests.conftest import FakeHouse
@@ -282,3 +287,25 @@ async def test_a_client_that_says_nothing_leaves_the_waiting_session_alone(
     assert len(house.models.live) == 1
     await trio.sleep(2)
     assert house.models.live == []
+
+
+async def test_a_long_replay_gives_way_to_others() -> None:
+    """A fast line takes each message at once, and then nothing else would be a checkpoint."""
+    outbox, turns = Outbox(Ledger(), NoJournal()), 0
+    for _ in range(100):
+        outbox.number(UserActivity(None))
+    client = Subscription(outbox, Guest(AudioFraming.BASE64))
+    assert client.begin(after=0)
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        numbers = [entry[0] for _ in range(100) if (entry := await client.receive())]
+        nursery.cancel_scope.cancel()
+    assert numbers == [*range(1, 101)]
+    assert turns >= 50

@@ -288,6 +288,7 @@ class Subscription:
         """The next message and its number; None when this connection is to say its last words."""
         while not self._closed:
             if self.begun and self._missed:
+                await trio.lowlevel.checkpoint()  # there may be thousands, and a fast line takes them at once
                 seq, missed = self._missed.popleft()
                 self._leaving = self.outbox, seq
                 return seq, missed
