@@ -40,12 +40,12 @@ async def talk(folder: Path, *replies: ChatReply, more: str = "") -> AsyncIterat
     async with open_chat(*replies) as chat:
         text = SCRIPTED + CONFIG.format(url=chat.url, more=more)
         config = ConfigManager(parse(text, "neko.toml"), OverrideStore.in_folder(folder))
-        async with (
-            open_house(config, host="127.0.0.1", port=0, on_progress=lambda *_: None) as house,
-            connect(house.url, "Mimi") as client,
-        ):
-            await client.start(InputType.TEXT)
-            with trio.fail_after(SOON_S):
+        with trio.fail_after(SOON_S):
+            async with (
+                open_house(config, host="127.0.0.1", port=0, on_progress=lambda *_: None) as house,
+                connect(house.url, "Mimi") as client,
+            ):
+                await client.start(InputType.TEXT)
                 yield client, chat
 
 

@@ -81,11 +81,11 @@ async def talk(
     async with open_provider(behaviour, DIALECTS[kind]) as provider:
         text = CONFIG.format(kind=kind, url=provider.url, tool=tool)
         config = ConfigManager(parse(text, "neko.toml"), OverrideStore.in_folder(folder))
-        async with open_house(config, host="127.0.0.1", port=0, on_progress=lambda *_: None) as house:
-            await house.ready()
-            async with connect(house.url, "Mimi") as client:
-                await client.start(InputType.AUDIO)
-                with trio.fail_after(SOON_S):
+        with trio.fail_after(SOON_S):
+            async with open_house(config, host="127.0.0.1", port=0, on_progress=lambda *_: None) as house:
+                await house.ready()
+                async with connect(house.url, "Mimi") as client:
+                    await client.start(InputType.AUDIO)
                     yield client, provider
 
 

@@ -98,12 +98,16 @@ class LastingLine:
         """Both ways, until the connection is over; why it is."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, line)
-            try:
-                while True:
-                    await self._pass_on(await line.receive(), line)
-            except ClientError as error:
-                nursery.cancel_scope.cancel()
-                return error
+            over = await self._read(line)
+            nursery.cancel_scope.cancel()
+        return over
+
+    async def _read(self, line: OneLine) -> ClientError:
+        try:
+            while True:
+                await self._pass_on(await line.receive(), line)
+        except ClientError as error:
+            return error
 
     async def _write(self, line: OneLine) -> None:
         try:

@@ -78,5 +78,5 @@ class _NoticesEnd:
         return self
 
     async def __aexit__(self, *error: object) -> bool | None:
-        done: bool | None = await self._stream.__aexit__(*error)
+        done: bool | None = await self._stream.__aexit__(*error)  # noqa: ASYNC102 - it hands on what it was given
         return done

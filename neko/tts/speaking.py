@@ -98,7 +98,7 @@ class _Sentence:
     _sound: trio.MemorySendChannel[Response]
     _sounded: bool = field(default=False, init=False)
 
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128 - the thread says `started`
         """Asks one voice after the other until one has spoken, or has broken off in the middle."""
         first = [task_status]
         async with self._sound:
