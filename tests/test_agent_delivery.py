@@ -38,7 +38,7 @@ SECOND = AudioDelta("r1", "i1", bytes(2 * 24_000))
 
 
 async def brought(eager: EagerHouse, delivery: Delivery, text: str = TEA, **more: Any) -> None:
-    assert eager.mimi.bring(Result(lanlan_name="Mimi", text=text, delivery_mode=delivery, **more))
+    assert eager.mimi.desk.bring(Result(lanlan_name="Mimi", text=text, delivery_mode=delivery, **more))
     await wait_all_tasks_blocked()
 
 
@@ -235,7 +235,8 @@ async def test_it_is_durable_with_the_words_that_told_it(
     eager: EagerHouse, autojump_clock: MockClock, ending: str
 ) -> None:
     book = Book()
-    eager.mimi.pending_agent_callbacks = callbacks = AgentCallbacks(book, trio.current_time)
+    callbacks = AgentCallbacks(book, trio.current_time)
+    eager.mimi.desk = evolve(eager.mimi.desk, callbacks=callbacks)
     async with open_person(eager.mimi) as person:
         await start(person)
         await brought(eager, Delivery.PROACTIVE, task_id="7")
@@ -265,12 +266,12 @@ async def test_progress_is_shown_in_its_latest_state_and_seldom(eager: EagerHous
         await start(person)
         for percent in range(1_000):
             for task in range(3):
-                eager.mimi.show_task({"id": task, "percent": percent})
+                eager.mimi.desk.show_task({"id": task, "percent": percent})
         await trio.sleep(1)
         shown = [(frame["task"]["id"], frame["task"]["percent"]) for frame in person.of("agent_task_update")]
         assert shown == [(0, 999), (1, 999), (2, 999)]
         for task in range(2 * KEPT):
-            eager.mimi.show_task({"task_id": task})
+            eager.mimi.desk.show_task({"task_id": task})
         began = trio.current_time()
         await trio.sleep(KEPT * EVERY_S + 1)
         told = [frame["task"]["task_id"] for frame in person.of("agent_task_update")[3:]]
@@ -281,8 +282,8 @@ async def test_progress_is_shown_in_its_latest_state_and_seldom(eager: EagerHous
 async def test_how_agents_are_is_shown_and_their_flags_are_known(eager: EagerHouse, autojump_clock: MockClock) -> None:
     async with open_person(eager.mimi) as person:
         await start(person)
-        eager.mimi.show_agents({"flags": {"agent_enabled": True}, "tasks": 0})
-        eager.mimi.show_agents({"flags": {"mcp_enabled": False}, "tasks": 1})
+        eager.mimi.desk.show_agents({"flags": {"agent_enabled": True}, "tasks": 0})
+        eager.mimi.desk.show_agents({"flags": {"mcp_enabled": False}, "tasks": 1})
         await trio.sleep(1)
         assert [frame["snapshot"]["tasks"] for frame in person.of("agent_status_update")] == [1]
         assert eager.mimi.agent_flags == {"agent_enabled": True, "mcp_enabled": False}
@@ -291,9 +292,9 @@ async def test_how_agents_are_is_shown_and_their_flags_are_known(eager: EagerHou
 async def test_speech_goes_before_what_agents_say(eager: EagerHouse, autojump_clock: MockClock) -> None:
     async with open_person(eager.mimi) as person:
         await start(person)
-        eager.mimi.show_task({"id": 1})
+        eager.mimi.desk.show_task({"id": 1})
         eager.current.say(ReplyStarted("r1"), TextDelta("r1", "Hello."), SECOND, ReplyDone("r1", ReplyStatus.COMPLETED))
-        eager.mimi.show_task({"id": 2})
+        eager.mimi.desk.show_task({"id": 2})
         await trio.sleep(1)
         assert [frame["seq"] for frame in person.got] == list(range(1, len(person.got) + 1))
         assert person.types().index("audio_chunk") < len(person.types()) - 1

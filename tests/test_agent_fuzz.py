@@ -230,7 +230,7 @@ class World:
 
     def _bring(self, name: str, delivery: Delivery) -> None:
         result = Result(lanlan_name=NAME, text=name, task_id=name, status=TaskStatus.COMPLETED, delivery_mode=delivery)
-        self.manager.bring(result)
+        self.manager.desk.bring(result)
 
     async def start(self, _: trio.Nursery) -> None:
         if self.client is not None and self.manager.websocket is not None:

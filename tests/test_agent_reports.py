@@ -92,7 +92,7 @@ async def test_agents_are_asked_once_for_what_the_person_said(
     await nursery.start(mimi.mimi.run)
     async with open_person(mimi.mimi) as person:
         await start(person)
-        mimi.mimi.show_agents({"flags": {"agent_enabled": True}})
+        mimi.mimi.desk.show_agents({"flags": {"agent_enabled": True}})
         await mimi.turn(1)
         [request] = agents.asked
         assert request.messages == (Message("user", "question 1"), Message("assistant", "answer 1"))

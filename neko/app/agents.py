@@ -55,12 +55,12 @@ def deliver(report: ForCharacters, managers: Mapping[str, LLMSessionManager]) ->
     for manager in _concerned(report.lanlan_name, managers):
         match report:
             case Result():
-                if not manager.bring(report):
+                if not manager.desk.bring(report):
                     raise RefusedReport(Refusal.EMPTY, "a result without text, summary, detail and error_message")
             case TaskUpdate(task=task):
-                manager.show_task(task)
+                manager.desk.show_task(task)
             case StatusUpdate(snapshot=snapshot):
-                manager.show_agents(snapshot)
+                manager.desk.show_agents(snapshot)
             case _:
                 assert_never(report)
 

@@ -10,29 +10,24 @@ import trio
 from attrs import evolve
 
 from neko.audio.ledger import Ledger
-from neko.config.errors import ConfigError, UnknownCharacter
+from neko.config.errors import ConfigError
 from neko.config.manager import ConfigManager
-from neko.config.snapshot import Snapshot
 from neko.conversation.absence import Absence
 from neko.conversation.callbacks import AgentCallbacks
 from neko.conversation.past import Past
-from neko.conversation.results import callback_of, status_of
 from neko.nurseries.census import OpenSessions
+from neko.nurseries.desk import Desk
 from neko.nurseries.hosting import Hosting
 from neko.nurseries.outbox import Goodbye, Subscription
+from neko.nurseries.plans import Plans
 from neko.nurseries.ports import Ports
 from neko.nurseries.reception import Reception
 from neko.nurseries.session import Ending, Session
-from neko.nurseries.slot import Plan
 from neko.nurseries.translating import foreign
 from neko.nurseries.turn import Turn
-from neko.protocol.agents.reports import Result
 from neko.protocol.client import AudioFraming, InputMode, Microphone, Picture, SwapSession, SwapWhen, TypedText
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import (
-    AgentNotification,
-    AgentStatusUpdate,
-    AgentTaskUpdate,
     CharacterSwitched,
     ServerMessage,
     SessionFailed,
@@ -67,12 +62,8 @@ class LLMSessionManager:
         past = past or Past()
         self.lanlan_name = lanlan_name
         self.history = past.history
-        self.agent_flags: dict[str, Any] = {}
-        self.pending_agent_callbacks = AgentCallbacks(past.history.journal, trio.current_time)
-        self.pending_agent_callbacks.restore(past.results, past.settled)
         self._absence = Absence(self.history)
         self.language: str | None = None  # the person's, as a canonical tag, once a client has said it
-        self._config = config
         self._open = OpenSessions(ports.connect, ports.resume)
         self._ports = evolve(ports, connect=self._open.connect, resume=ports.resume and self._open.resume)
         self._duty = Duty.OPEN
@@ -80,6 +71,10 @@ class LLMSessionManager:
         self.swaps = ports.metrics.of(lanlan_name, self.ledger, self.census)
         self._hosting = Hosting(lanlan_name, self.ledger)
         self._reception = Reception(self.ledger, self.history.journal)
+        self._plans = Plans(lanlan_name, config, self._ports)
+        callbacks = AgentCallbacks(past.history.journal, trio.current_time)
+        callbacks.restore(past.results, past.settled)
+        self.desk = Desk(callbacks, self._reception, self._look_for_news)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Hosts the character's sessions, one at a time, until cancelled."""
@@ -110,7 +105,7 @@ class LLMSessionManager:
 
     @property
     def voice_id(self) -> str:
-        return self._config.snapshot(self.lanlan_name).character.voice
+        return self._plans.snapshot.character.voice
 
     @property
     def tts_request_queue(self) -> trio.MemoryReceiveChannel[str] | None:
@@ -147,7 +142,7 @@ class LLMSessionManager:
         elif not session.started:
             pass  # one answer for both
         elif session.mode is not input_mode:
-            session.swap(self._newest(evolve(session.next_plan, mode=input_mode)), at_turn=False)
+            session.swap(self._plans.newest(evolve(session.next_plan, mode=input_mode)), at_turn=False)
         else:
             if session.next_plan.mode is not input_mode:
                 session.withdraw()
@@ -174,22 +169,12 @@ class LLMSessionManager:
         if session is None or not session.started:
             self._post(Status(StatusCode.SWAP_FAILED, "No session is running; start one first."))
             return
-        plan = session.next_plan
-        provider = "provider" if plan.mode is InputMode.AUDIO else "text_provider"
-        asked = {
-            provider: wish.provider,
-            "voice": wish.voice,
-            "prompt": wish.prompt,
-            "language": wish.language,
-            "tts": wish.tts,
-        }
-        wishes = {**plan.wishes, **{key: value for key, value in asked.items() if value is not None}}
         try:
-            snapshot = self._config.snapshot_with(self.lanlan_name, wishes)
+            plan = self._plans.wished(session.next_plan, wish)
         except ConfigError as error:
             self._post(Status(StatusCode.INVALID_VALUE, str(error)))
             return
-        session.swap(Plan(self._declaring(snapshot), plan.mode, wishes), at_turn=wish.when is SwapWhen.TURN)
+        session.swap(plan, at_turn=wish.when is SwapWhen.TURN)
 
     async def handle_new_message(self) -> None:
         """The person cuts in on what the character says."""
@@ -224,7 +209,7 @@ class LLMSessionManager:
 
     async def translate_if_needed(self, text: str) -> str | None:
         """The text in the person's language, None when that is the character's or nobody can translate."""
-        snapshot = self._config.snapshot(self.lanlan_name)
+        snapshot = self._plans.snapshot
         if self._ports.translate is None or self.language is None or not foreign(snapshot, self.language):
             return None
         return await self._ports.translate(snapshot, text, self.language)
@@ -283,38 +268,19 @@ class LLMSessionManager:
     def greet(self) -> None:
         """Has the character greet, when the last talk is `greet_after_s` ago: once, as soon as a session runs and
         nobody speaks, waits or hears anything. When somebody says something before that, it does not."""
-        bound_s = self._config.snapshot(self.lanlan_name).session.greet_after_s
+        bound_s = self._plans.snapshot.session.greet_after_s
         if self._absence.ended(bound_s, time.time()):
             self._look_for_news()
 
     # --- for agents ----------------------------------------------------------------------------------------------
 
-    def bring(self, result: Result) -> bool:
-        """A result waits to be told, and the client is notified; False when it says nothing."""
-        callback = callback_of(result)
-        if callback is None:
-            return False
-        # Who has one to tell looks for more by itself, and is not woken for each of a thousand.
-        waits = self.pending_agent_callbacks.waits(callback.delivery)
-        if self.pending_agent_callbacks.append(callback):
-            told = AgentNotification(callback.text, callback.source, status_of(result))
-            self._reception.outbox.mention(callback.id, told)
-            if not waits:
-                self._look_for_news()
-        return True
+    @property
+    def agent_flags(self) -> dict[str, Any]:
+        return self.desk.flags
 
-    def show_task(self, task: dict[str, Any]) -> None:
-        """How far a task is, for the client."""
-        # N.E.K.O.'s agents call it `id`; those that go by its results, `task_id`.
-        name = task.get("id") or task.get("task_id")
-        self._reception.outbox.mention((AgentTaskUpdate, str(name)), AgentTaskUpdate(task))
-
-    def show_agents(self, snapshot: dict[str, Any]) -> None:
-        """How the agents are, for the client; their flags are known from now on."""
-        flags = snapshot.get("flags")
-        if isinstance(flags, dict):
-            self.agent_flags.update(flags)
-        self._reception.outbox.mention(AgentStatusUpdate, AgentStatusUpdate(snapshot))
+    @property
+    def pending_agent_callbacks(self) -> AgentCallbacks:
+        return self.desk.callbacks
 
     # --- for the house -------------------------------------------------------------------------------------------
 
@@ -391,13 +357,13 @@ class LLMSessionManager:
         if new:
             self.history.mark_new()
         session = Session(
-            plan=Plan(self._declaring(self._config.snapshot(self.lanlan_name)), input_mode),
+            plan=self._plans.first(input_mode),
             ports=self._ports,
             inbox=self._hosting.inbox,
             outbox=self._reception.outbox,
             history=self.history,
             language=lambda: self.language,
-            newest_of=self._newest,
+            newest_of=self._plans.newest,
             callbacks=self.pending_agent_callbacks,
             absence=self._absence,
             agent_flags=self.agent_flags,
@@ -413,18 +379,6 @@ class LLMSessionManager:
         if session is not None and session.started:
             self._hosting.inbox.look()
             session.look()
-
-    def _newest(self, plan: Plan) -> Plan:
-        """The same session as the configuration wants it now; as it is, when the configuration has no place for it."""
-        try:
-            snapshot = self._config.snapshot_with(self.lanlan_name, plan.wishes)
-        except (ConfigError, UnknownCharacter):
-            return plan
-        return evolve(plan, snapshot=self._declaring(snapshot), stands_in=False)
-
-    def _declaring(self, snapshot: Snapshot) -> Snapshot:
-        """With the tools that the character may use, as they describe themselves at this moment."""
-        return evolve(snapshot, tools=self._ports.tools.declared(snapshot))
 
     def _post(self, message: ServerMessage | Goodbye) -> None:
         self._reception.outbox.post(message)
