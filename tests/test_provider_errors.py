@@ -105,7 +105,7 @@ HANDSHAKES: list[tuple[str, int, bytes, type[ProviderError], Code, str]] = [
 def test_a_refused_handshake(
     vendor: str, status: int, body: bytes, kind: type[ProviderError], code: Code, advice: str
 ) -> None:
-    error = refused("example.org", refusal(status, [], body), DIALECTS[vendor].codes)
+    error = refused("example.org", refusal(status, [], body, []), DIALECTS[vendor].codes)
     assert (type(error), error.code) == (kind, code)
     assert error.details.startswith(f"example.org answered HTTP {status}")
     assert advice.lower() in error.details.lower()
@@ -238,3 +238,10 @@ async def test_an_endpoint_over_http_is_read_in_the_same_way() -> None:
         assert refusing.value.retry_after_s == 3
         await chat._client.aclose()
         await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("header", [("Authorization", "Bearer sk-mistyped"), ("x-goog-api-key", "sk-mistyped")])
+def test_a_key_that_is_repeated_in_its_refusal_is_not_shown(header: tuple[str, str]) -> None:
+    said = b'{"error": {"message": "Incorrect API key provided: sk-mistyped."}}'
+    sent = [header, ("OpenAI-Beta", "realtime=v1")]
+    assert refusal(401, [], said, sent).said == "Incorrect API key provided: [the key]."

@@ -147,3 +147,13 @@ async def test_three_sentences_are_in_the_making_and_heard_in_order() -> None:
         assert [request.messages[0]["input"] for request in server.requests] == texts
     expected = [each for number, text in enumerate(texts) for each in (Began(text), bytes([number] * 8))]
     assert [*heard, ended] == [*expected, Ended()]
+
+
+async def test_a_key_that_is_repeated_in_its_refusal_is_not_shown(vendor: Golden) -> None:
+    vendor.key = "sk-mistyped"
+    refusing = vendor.script(refuse_status=401, refusal="no such key: sk-mistyped")
+    async with vendor.serve(refusing) as server, open_lines() as lines:
+        with trio.fail_after(ANSWERED):
+            heard = await Speech(vendor.open(server, lines)).say(vendor.text)
+    failed = next(each for each in heard if isinstance(each, Failed))
+    assert "no such key: [the key]" in failed.why

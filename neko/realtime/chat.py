@@ -90,7 +90,8 @@ class ChatModel:
             raise self._refused(response)
 
     def _refused(self, response: httpx.Response) -> ProviderError:
-        said = refusal(response.status_code, response.headers.items(), response.content)
+        sent = response.request.headers.items()
+        said = refusal(response.status_code, response.headers.items(), response.content, sent)
         return refused(self._endpoint.url, said, CODES)
 
 

@@ -72,9 +72,9 @@ async def upgrade(
         error = only_error(group)
         match error:
             case ConnectionRejected(status_code=status, headers=names, body=body):
-                raise refused(host, refusal(status, names or (), body or b"")) from None
+                raise refused(host, refusal(status, names or (), body or b"", headers.items())) from None
             case Rejected(status=status, headers=names, body=body):
-                raise refused(host, refusal(status, names, body)) from None
+                raise refused(host, refusal(status, names, body, headers.items())) from None
         raise error from error.__cause__
     finally:
         await trio.aclose_forcefully(stream)

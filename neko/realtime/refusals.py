@@ -11,15 +11,25 @@ from typing import Any
 import orjson
 
 from neko.realtime.errors import Refusal
+from neko.sockets.secrets import without_secrets
 
 SAID = 300  # characters of a refusal's body worth repeating
 PATIENCE_S = 3600.0  # whoever asks for a longer pause, or gives a date by a wrong clock, is asked again after that
 
 
-def refusal(status: int, headers: Iterable[tuple[bytes | str, bytes | str]], body: bytes) -> Refusal:
-    """Reads an answer that refuses; OpenAI's error object and the forms of its kin are understood."""
+def refusal(
+    status: int,
+    headers: Iterable[tuple[bytes | str, bytes | str]],
+    body: bytes,
+    sent: Iterable[tuple[str, str]],
+) -> Refusal:
+    """Reads an answer that refuses what was asked with the headers `sent`, whose keys it does not repeat.
+
+    OpenAI's error object and the forms of its kin are understood.
+    """
     named = {_text(name).lower(): _text(value) for name, value in headers}
     code, said = _error(body)
+    said = without_secrets(said, sent)
     return Refusal(status, said[:SAID], code, retry_after_s(named.get("retry-after-ms"), named.get("retry-after")))
 
 

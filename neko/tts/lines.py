@@ -17,6 +17,7 @@ from attrs import frozen
 
 from neko.sockets import Socket, SocketClosed
 from neko.sockets.hanging_up import hang_up
+from neko.sockets.secrets import without_secrets
 from neko.telemetry import get_logger
 from neko.tts.errors import VoiceError, VoiceFailed, brief, refused
 
@@ -110,8 +111,8 @@ async def _answer(http: httpx.AsyncClient, who: str, request: httpx.Request) -> 
         response = await http.send(request, stream=True)
         if response.is_success:
             return response
-        said = await response.aread()
-        raise refused(who, response.status_code, said.decode(errors="replace"))
+        said = (await response.aread()).decode(errors="replace")
+        raise refused(who, response.status_code, without_secrets(said, request.headers.items()))
 
 
 async def _next_piece(who: str, pieces: AsyncIterator[bytes]) -> bytes:
