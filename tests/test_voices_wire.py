@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from neko.config.model import WebSocketLibrary
-from neko.testing.voices.script import say
+from neko.testing.voices.script import Script, say
 from neko.tts.remote import RemoteVoice
 from neko.tts.signals import Began, Ended, Failed, Ready
 from neko.tts.tone import ToneVoice
@@ -157,3 +157,21 @@ async def test_a_key_that_is_repeated_in_its_refusal_is_not_shown(vendor: Golden
             heard = await Speech(vendor.open(server, lines)).say(vendor.text)
     failed = next(each for each in heard if isinstance(each, Failed))
     assert "no such key: [the key]" in failed.why
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (say(b"<html>Hello</html>", content_type="text/html; charset=utf-8"), "answered with a web page: check url"),
+        (say(), "made no sound"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["openai", "elevenlabs"])
+async def test_an_answer_without_a_voice_in_it_is_a_failure(kind: str, answer: Script, why: str) -> None:
+    vendor = golden(kind)
+    async with vendor.serve(answer) as server, open_lines() as lines:
+        with trio.fail_after(ANSWERED):
+            heard = await Speech(vendor.open(server, lines)).say(vendor.text)
+    assert not [each for each in heard if isinstance(each, bytes)]
+    failed = next(each for each in heard if isinstance(each, Failed))
+    assert failed.why.startswith(f"the voice {kind} {why}")

@@ -109,6 +109,9 @@ async def open_lines(dial: Dial, trust: SSLContext) -> AsyncIterator[Lines]:
 async def _answer(http: httpx.AsyncClient, who: str, request: httpx.Request) -> httpx.Response:
     with _as_failure(who), trio.fail_after(ANSWER_WITHIN):
         response = await http.send(request, stream=True)
+        if response.is_success and response.headers.get("content-type", "").startswith("text/html"):
+            await response.aclose()
+            raise VoiceFailed(who, f"answered with a web page: check url ({request.url.host})", permanent=True)
         if response.is_success:
             return response
         said = (await response.aread()).decode(errors="replace")

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
+from neko.tts.errors import VoiceFailed
 from neko.tts.setup import Setup, own_or
 from neko.tts.speakable import speakable
 from neko.tts.voice import whole_samples
@@ -47,7 +48,12 @@ class RemoteVoice(ABC):
         spoken = speakable(text)
         if spoken:
             with closing(self.sound(spoken)) as pieces:
-                yield from whole_samples(pieces, self.rate)
+                samples = whole_samples(pieces, self.rate)
+                first = next(samples, None)
+                if first is None:
+                    raise VoiceFailed(self.who, "made no sound")
+                yield first
+                yield from samples
 
     @abstractmethod
     def sound(self, text: str) -> Generator[bytes]:
