@@ -193,3 +193,109 @@ def test_a_folder_without_characters(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["import", str(tmp_path)])
     assert result.exit_code == 2
     assert "no characters.json is there; looked in" in result.stderr
+
+
+def test_grok_is_xai(installed: Installed) -> None:
+    installed.core = {"coreApi": "grok", "coreApiKey": "k"}
+    result = installed.imported()
+    read = installed.read()
+    assert read.providers["grok"].kind is ProviderKind.XAI
+    assert read.characters["小天"].provider == "grok"
+    assert "Set XAI_API_KEY to coreApiKey of" in result.stderr
+
+
+def test_who_describes_pictures(installed: Installed) -> None:
+    installed.vendors["assist_api_providers"]["qwen_intl"]["vision_model"] = "vl"
+    installed.imported()
+    read = installed.read()
+    assert read.characters["小天"].vision == "qwen_intl-vision"
+    seeing = read.providers["qwen_intl-vision"]
+    assert (seeing.kind, seeing.url, seeing.model) == (ProviderKind.CHAT, "https://qwen.example/v1", "vl")
+
+
+def test_who_describes_pictures_at_an_endpoint_of_ones_own(installed: Installed) -> None:
+    installed.core |= {
+        "enableCustomApi": True,
+        "visionModelUrl": "http://127.0.0.1:11434/v1",
+        "visionModelId": "llava",
+        "visionModelApiKey": "sk-own",
+    }
+    result = installed.imported()
+    seeing = installed.read().providers["own-vision"]
+    assert (seeing.url, seeing.model, seeing.api_key_env) == ("http://127.0.0.1:11434/v1", "llava", "VISION_API_KEY")
+    assert "Set VISION_API_KEY to visionModelApiKey of" in result.stderr
+    assert "visionModel" not in result.stderr.partition("Not carried over:")[2]
+
+
+RECORDING = {"ttsModelUrl": "http://127.0.0.1:9881", "ttsVoiceId": "D:/voices/tian.wav"}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"ttsModelProvider": "gptsovits"},
+        {"gptsovitsEnabled": True},
+        {"ttsModelProvider": "follow_assist", "gptsovitsEnabled": True},
+    ],
+)
+def test_gpt_sovits_with_its_recording(installed: Installed, chosen: dict[str, Any]) -> None:
+    installed.core |= {"enableCustomApi": True, **RECORDING, **chosen}
+    left = installed.imported().stderr.partition("Not carried over:")[2]
+    read = installed.read()
+    voice = read.voices["gpt-sovits"]
+    assert (voice.kind, voice.url, voice.voice) == ("gpt-sovits", "http://127.0.0.1:9881", "D:/voices/tian.wav")
+    tian = read.characters["小天"]
+    assert (tian.tts, tian.voice) == ("gpt-sovits", "default")
+    assert "the voice of 小天 (Cherry): the voice gpt-sovits does not have it" in left
+    assert "tts" not in left
+
+
+def test_a_speech_endpoint_of_ones_own(installed: Installed) -> None:
+    installed.core |= {
+        "enableCustomApi": True,
+        "ttsModelProvider": "custom",
+        "ttsModelUrl": "https://speech.example/v1/audio/speech",
+        "ttsModelId": "tts-1",
+        "ttsVoiceId": "alloy",
+        "ttsModelApiKey": "sk-voice",
+    }
+    result = installed.imported()
+    voice = installed.read().voices["own-voice"]
+    assert (voice.kind, voice.url) == ("openai", "https://speech.example/v1")
+    assert (voice.model, voice.voice, voice.api_key_env) == ("tts-1", "alloy", "TTS_API_KEY")
+    assert installed.read().characters["小天"].tts == "own-voice"
+    assert "Set TTS_API_KEY to ttsModelApiKey of" in result.stderr
+    assert "sk-voice" not in result.stderr + installed.toml.read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"gptsovitsEnabled": True, "ttsVoiceId": "tian"},
+            "core_config.json: GPT-SoVITS with ttsVoiceId 'tian': here it needs the path of a reference recording",
+        ),
+        (
+            {"ttsModelProvider": "mimo", "ttsModelUrl": "ws://127.0.0.1:1"},
+            "core_config.json: ttsModelProvider 'mimo' with ttsModelUrl 'ws://127.0.0.1:1': no such voice engine here",
+        ),
+    ],
+)
+def test_a_voice_without_an_engine_is_named(installed: Installed, settings: dict[str, Any], said: str) -> None:
+    installed.core |= {"enableCustomApi": True, **settings}
+    result = installed.imported()
+    assert f"- {said}\n" in result.stderr
+    assert installed.read().voices == {}
+    assert installed.read().characters["小天"].tts == "native"
+
+
+def test_a_voice_of_ones_own_counts_when_it_is_switched_on(installed: Installed) -> None:
+    installed.core |= {"gptsovitsEnabled": True, **RECORDING}
+    result = installed.imported()
+    assert installed.read().voices == {}
+    assert "ttsModelUrl, ttsVoiceId (no such settings here)" in result.stderr
+
+
+def test_what_the_characters_speak(installed: Installed) -> None:
+    installed.imported("--language", "zh")
+    assert installed.read().characters["小天"].language == "zh"

@@ -27,10 +27,13 @@ STDOUT = Path("-")
     show_default=True,
     help="Where to write; - writes to stdout.",
 )
+@click.option(
+    "--language", default="", metavar="TAG", help="What the characters speak, such as zh or ja; else English."
+)
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
-def import_(folder: Path, output: Path, force: bool) -> None:
+def import_(folder: Path, output: Path, language: str, force: bool) -> None:
     """Read characters.json, core_config.json and api_providers.json of the N.E.K.O. installation in FOLDER and write a
-    neko.toml with the same characters and providers.
+    neko.toml with the same characters, providers and voice.
 
     Keys are not copied: each is named by an environment variable, and what has to be set is printed. So is everything
     that could not be carried over. FOLDER is only read.
@@ -39,7 +42,7 @@ def import_(folder: Path, output: Path, force: bool) -> None:
         if output != STDOUT and output.exists() and not force:
             raise WrongCommand(f"{output} is there already; name another --output, or replace it with --force")
         installation = read_installation(folder)
-        imported = carry_over(installation)
+        imported = carry_over(installation, language)
         _write(imported.toml, output)
         _tell(imported, installation, output)
 

@@ -23,6 +23,7 @@ KINDS = {
     "step": ProviderKind.STEP,
     "gemini": ProviderKind.GEMINI,
     "glm": ProviderKind.GLM,
+    "grok": ProviderKind.XAI,
 }
 # What these vendors' own documents call the variable.
 VARIABLES = {
@@ -57,6 +58,7 @@ class Carried:
 
 
 EMBEDDED = Carried("local", None)
+OWN = {"conversation": "own-text", "vision": "own-vision"}  # what the person's own endpoints are called here
 
 
 def spoken(installation: Installation) -> Carried:
@@ -83,7 +85,7 @@ def typed(installation: Installation) -> Carried:
     """Who answers in writing: an endpoint of the person's own, or the assisting vendor."""
     core = installation.core
     if core.get("enableCustomApi") is True and words(core, "conversationModelUrl"):
-        return _own(core)
+        return _own(core, "conversation")
     vendor = words(core, "assistApi")
     if not vendor:
         return EMBEDDED
@@ -103,16 +105,33 @@ def typed(installation: Installation) -> Carried:
     return Carried(f"{vendor}-text", _said(settings), secret)
 
 
-def _own(core: Mapping[str, Any]) -> Carried:
-    has_key = bool(words(core, "conversationModelApiKey"))
-    secret = Secret("CONVERSATION_API_KEY", "conversationModelApiKey") if has_key else None
+def seeing(installation: Installation) -> Carried | None:
+    """Who describes pictures to a model that does not see: as `typed`. None: nobody was named for it."""
+    core = installation.core
+    if core.get("enableCustomApi") is True and words(core, "visionModelUrl"):
+        return _own(core, "vision")
+    vendor = words(core, "assistApi")
+    profile = table(table(installation.providers, "assist_api_providers"), vendor)
+    url, model = words(profile, "openrouter_url"), words(profile, "vision_model")
+    if vendor in ("", FREE) or not url or not model:
+        return None
+    secret = Secret(_variable(vendor), _key_field(core, vendor))
+    return Carried(
+        f"{vendor}-vision", {"kind": "chat", "url": url, "model": model, "api_key_env": secret.variable}, secret
+    )
+
+
+def _own(core: Mapping[str, Any], what: str) -> Carried:
+    """The person's own endpoint for `conversation` or `vision`."""
+    has_key = bool(words(core, f"{what}ModelApiKey"))
+    secret = Secret(f"{what.upper()}_API_KEY", f"{what}ModelApiKey") if has_key else None
     settings = {
         "kind": "chat",
-        "url": words(core, "conversationModelUrl"),
-        "model": words(core, "conversationModelId"),
+        "url": words(core, f"{what}ModelUrl"),
+        "model": words(core, f"{what}ModelId"),
         "api_key_env": secret.variable if secret else "",
     }
-    return Carried("own-text", _said(settings), secret)
+    return Carried(OWN[what], _said(settings), secret)
 
 
 def _key_field(core: Mapping[str, Any], vendor: str) -> str:
