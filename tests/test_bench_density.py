@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 import pytest
 import soxr
-from attrs import evolve
+from attrs import asdict, evolve
 
-from neko.bench.density import Window, bars, medians
+from neko.bench.density import Plan, Window, bars, measure_window, medians
 from neko.bench.load.order import MicFrames, Work
 from neko.bench.load.record import Speech, Utterances, down, up
 from neko.bench.load.wire import (
@@ -114,6 +114,19 @@ def window(server: str, sessions: int, cpu: float = 1.0, p99: float = 5.0) -> Wi
         late_ms=1.0,
         load=0.1,
     )
+
+
+async def test_a_window_in_which_nothing_arrived_is_endlessly_late() -> None:
+    """As a server that is full gives it out, through a pipe and JSON."""
+    nothing = orjson.loads(orjson.dumps(asdict(down([], 0.0, 1.0, "HQ"))))
+
+    class Full:
+        async def have(self, *_: object, **__: object) -> dict[str, object]:
+            times = {"seconds": 1.0, "ran_s": 1.0, "waited_s": 0.0, "late_p99_ms": 0.0, "load_ran_s": 0.1}
+            return times | {"down": nothing, "up": nothing, "loop": {"p99_ms": 0.0, "max_ms": 0.0}}
+
+    window = await measure_window(Full(), "full", 50, MicFrames.BASE64, Plan())  # type: ignore[arg-type]
+    assert (window.down_ms, window.delivered, window.whole) == ((inf, inf, inf), 0.0, False)
 
 
 def test_the_median_of_the_rounds_counts_what_disturbed_them() -> None:

@@ -222,5 +222,7 @@ def _cpu(row: Window) -> float:
     return row.cpu_percent
 
 
-def _quantiles(of: dict[str, float]) -> tuple[float, float, float]:
-    return of["p50"], of["p99"], of["max"]
+def _quantiles(of: dict[str, float | None]) -> tuple[float, float, float]:
+    """Infinite where nothing arrived, for which JSON has no number."""
+    p50, p99, most = (inf if each is None else each for each in (of["p50"], of["p99"], of["max"]))
+    return p50, p99, most
