@@ -11,7 +11,7 @@ from typing import Any
 import trio
 from attrs import define, field
 from trio.testing import memory_stream_pair
-from trio_websocket import ConnectionClosed, wrap_client_stream, wrap_server_stream
+from trio_websocket import ConnectionClosed, wrap_client_stream
 
 from neko.config.manager import ConfigManager
 from neko.config.model import Configuration
@@ -34,6 +34,7 @@ from neko.realtime.session import (
     TextDelta,
 )
 from neko.sockets import TrioSocket
+from neko.sockets.lean_connection import lean_request
 from neko.telemetry import get_logger
 from neko.testing.fake_model import FakeModels, FakeModelSession, Happening
 from neko.testing.fake_tools import FakeTools
@@ -230,7 +231,7 @@ async def meet(stream: Any, manager: LLMSessionManager, scope: trio.CancelScope)
 
 async def _serve(nursery: trio.Nursery, stream: Any, manager: LLMSessionManager) -> None:
     with trio.move_on_after(HANDSHAKE_WITHIN) as handshake:
-        request = await wrap_server_stream(nursery, stream)
+        request = await lean_request(nursery, stream, message_queue_size=1)
         websocket = await request.accept()
     if handshake.cancelled_caught:
         return

@@ -15,7 +15,8 @@ from neko.nurseries.connection import HEARTBEAT_S, HEARTBEAT_WITHIN
 from neko.nurseries.guest import Guest
 from neko.nurseries.outbox import Outbox, Subscription
 from neko.protocol.client import AudioFraming
-from neko.protocol.server import UserActivity
+from neko.protocol.errors import StatusCode
+from neko.protocol.server import Status, UserActivity
 from neko.realtime.session import AudioDelta, ReplyDone, ReplyStarted, ReplyStatus, Say, SpeechStarted, TextDelta
 from neko.testing.person import Person
 from tests.conftest import FakeHouse
@@ -134,6 +135,21 @@ async def test_a_resume_that_cannot_be_is_a_fresh_connection(
         assert second.codes() == ["INVALID_VALUE"]
         assert second.types()[-1] == "session_started"
         assert len(house.models.sessions) == 1
+
+
+async def test_what_waits_for_a_client_goes_with_it_to_the_session() -> None:
+    """A refused resume is answered beside the session, and perhaps not read yet when the client starts or joins one."""
+    beside, session = (Outbox(Ledger(), NoJournal()) for _ in range(2))
+    client = Subscription(beside, Guest(AudioFraming.BASE64))
+    client.begin(after=None)
+    for outbox, details in ((beside, "no such session"), (session, "welcome")):
+        outbox.post(Status(StatusCode.INVALID_VALUE, details))
+    client.join(session)
+    got = [await client.receive(), await client.receive()]
+    assert [entry[1].details for entry in got if entry and isinstance(entry[1], Status)] == [
+        "no such session",
+        "welcome",
+    ]
 
 
 async def test_resume_without_any_session(house: FakeHouse, autojump_clock: MockClock) -> None:

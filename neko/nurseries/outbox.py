@@ -143,6 +143,12 @@ class Outbox:
     def waiting(self) -> Iterator[ServerMessage | Goodbye]:
         return iter(self._waiting.items)
 
+    def rest(self) -> Iterator[tuple[int, ServerMessage]]:
+        """All that waits, as if it left; a goodbye is for whoever reads this."""
+        while (message := self.take()) is not None:
+            if not isinstance(message, Goodbye):
+                yield self.number(message), message
+
     def take(self) -> ServerMessage | Goodbye | None:
         """The next message, if one waits that may leave."""
         if self._waiting.items and self._unwritten is None:
@@ -263,10 +269,13 @@ class Subscription:
         return True
 
     def join(self, outbox: Outbox) -> None:
-        """From now on this is where its messages come from."""
-        if outbox is not self.outbox:
-            self.outbox.wake()
-            self.outbox = outbox
+        """From now on this is where its messages come from; what waits for it, if it has begun, goes along."""
+        if outbox is self.outbox:
+            return
+        left, self.outbox = self.outbox, outbox
+        if self.begun:
+            self._missed.extend(left.rest())
+        left.wake()
 
     def first(self, pong: Pong) -> None:
         """Before all that was missed; it has no number."""

@@ -8,13 +8,14 @@ from typing import Any
 
 import trio
 from attrs import define, field
-from trio_websocket import wrap_client_stream, wrap_server_stream
+from trio_websocket import wrap_client_stream
 
 from neko.nurseries.connection import serve_connection
 from neko.nurseries.manager import LLMSessionManager
 from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME
 from neko.sockets import TrioSocket
+from neko.sockets.lean_connection import lean_request
 from neko.testing.person import Person
 from neko.testing.streams import stream_pair
 
@@ -57,7 +58,7 @@ async def open_person(manager: LLMSessionManager, line: Line) -> AsyncIterator[P
 
 async def _serve(stream: Any, manager: LLMSessionManager) -> None:
     async with trio.open_nursery() as nursery:
-        request = await wrap_server_stream(nursery, stream, max_message_size=MAX_FRAME)
+        request = await lean_request(nursery, stream, message_queue_size=1, max_message_size=MAX_FRAME)
         websocket = await request.accept()
         await serve_connection(TrioSocket(websocket), manager, AudioFraming.BASE64)
         with trio.move_on_after(1):
