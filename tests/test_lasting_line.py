@@ -166,6 +166,19 @@ async def test_it_gives_up_after_a_minute(house: FakeHouse, autojump_clock: Mock
         assert lines.dialled == 1
 
 
+async def test_who_waits_for_room_learns_that_the_line_is_over(house: FakeHouse, autojump_clock: MockClock) -> None:
+    lines = CutLines(house.managers[NAME], AudioFraming.BASE64, 2.0)
+    async with calling(out_of_reach(lines, 2.0, inf)) as caller:
+        await trio.sleep(3)
+        with trio.fail_after(2 * GIVES_UP_AFTER_S), pytest.raises(ConnectionLost):
+            await type_much(caller.client)
+
+
+async def type_much(client: CharacterClient) -> None:
+    for number in range(2 * BACKLOG):
+        await client.send_text(str(number))
+
+
 def out_of_reach(lines: CutLines, begins_s: float, ends_s: float) -> Dial:
     """Between these times nobody answers."""
     begun = trio.current_time()

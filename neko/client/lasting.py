@@ -68,6 +68,8 @@ class LastingLine:
             case MicFormat():
                 self._mic = message
         await self._outgoing.put(message if isinstance(message, bytes) else write_client(message))
+        if self._ended is not None:
+            raise self._ended
 
     async def receive(self) -> ServerMessage:
         try:
@@ -77,7 +79,7 @@ class LastingLine:
             raise self._ended from None
 
     async def sent(self) -> None:
-        """Returns when nothing waits to be sent."""
+        """Returns when nothing waits to be sent, or the line is over."""
         await self._outgoing.empty()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -93,6 +95,7 @@ class LastingLine:
                     break
                 over = again
             self._ended = over
+            self._outgoing.end()
 
     async def _converse(self, line: OneLine) -> ClientError:
         """Both ways, until the connection is over; why it is."""

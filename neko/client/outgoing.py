@@ -30,10 +30,11 @@ class Outgoing:
         self._count = 0  # the number of the last of these
         self._asked = 0  # the number of the last ping
         self._news = trio.Event()
+        self._over = False
 
     async def put(self, frame: Frame) -> None:
-        """Waits while too much waits already; sound never does."""
-        while isinstance(frame, str) and len(self._waiting) >= BACKLOG:
+        """Waits while too much waits already, unless nobody takes anything any more; sound never does."""
+        while isinstance(frame, str) and len(self._waiting) >= BACKLOG and not self._over:
             await self._news.wait()
         self._waiting.append(frame)
         self._drop_old_sound()
@@ -55,9 +56,14 @@ class Outgoing:
         return frame
 
     async def empty(self) -> None:
-        """Returns when nothing waits."""
-        while self._waiting:
+        """Returns when nothing waits, or nobody takes it any more."""
+        while self._waiting and not self._over:
             await self._news.wait()
+
+    def end(self) -> None:
+        """Nobody takes anything any more."""
+        self._over = True
+        self._wake()
 
     def arrived(self, received: int) -> None:
         """The server has read everything up to this number."""
