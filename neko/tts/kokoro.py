@@ -92,19 +92,20 @@ def speak_sentence(speaker: str, text: str) -> bytes:
 
 
 async def _infer(engine: Kokoro, inputs: dict[str, Any], options: Any) -> bytes:
+    pcm = b""
+    failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_terminate_when_cancelled, options)
-        failed, pcm = None, b""
         try:
             with trio.CancelScope(shield=True):
                 # Shielded, and still prompt: whoever cancels makes it end by itself.
                 pcm = await trio.to_thread.run_sync(engine.infer, inputs, options)
-        except Exception as error:  # whatever an engine that is stopped may raise
-            failed = error
-        await trio.lowlevel.checkpoint_if_cancelled()  # then that is why it failed
-        if failed is not None:
-            raise failed
+        except Exception as error:
+            failure = error
         nursery.cancel_scope.cancel()
+    await trio.lowlevel.checkpoint_if_cancelled()  # then that is why it failed
+    if failure is not None:
+        raise failure
     return pcm
 
 
