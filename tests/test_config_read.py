@@ -255,6 +255,10 @@ def test_a_misspelt_key(text: str, key: str, meant: str, accepted: str) -> None:
             '[agents]\nsession_pub = "127.0.0.1:1"',
             'agents.session_pub is "127.0.0.1:1"; accepted: a ZeroMQ address such as "tcp://127.0.0.1:48961"',
         ),
+        (
+            '[agents]\nresult_pull = "tcp://127.0.0.1:65536"',
+            'agents.result_pull is "tcp://127.0.0.1:65536"; accepted: a ZeroMQ address such as "tcp://127.0.0.1:48961"',
+        ),
         ('[translation]\nchain = ["lm"]', 'translation.chain[0] is "lm", which is not configured; did you mean llm?'),
         ("[providers.x]", f"providers.x.kind is missing; accepted: {EVERY_KIND}"),
         ("[providers.x]\nkind = 1", f"providers.x.kind is 1; accepted: {EVERY_KIND}"),

@@ -102,3 +102,10 @@ async def test_what_a_note_says_about_the_question_is_told_by_the_character(tmp_
         assert str(agent.pid) in health["detail"]["agents"]
         assert house.managers["Yui"].pending_agent_callbacks.fates[Fate.TOLD] == 1
         nursery.cancel_scope.cancel()
+
+
+async def test_a_folder_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLE), str(tmp_path / "nothing")]
+    done = await trio.run_process(command, capture_stderr=True, check=False)
+    assert done.returncode == 2
+    assert b"is no folder" in done.stderr

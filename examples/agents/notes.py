@@ -53,6 +53,8 @@ def main() -> None:
     parser.add_argument("--results", default="tcp://127.0.0.1:48962")
     parser.add_argument("--requests", default="tcp://127.0.0.1:48963")
     options = parser.parse_args()
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is no folder")
     server = Server(options.results, options.requests)
     server.tell("agent_bridge_ready", pid=os.getpid())
     while True:

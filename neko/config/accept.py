@@ -65,7 +65,9 @@ TEMPERATURE = Accept(
     "a number from 0 (always the likeliest word) to 2, or no such key", lambda value: value is None or 0 <= value <= 2
 )
 TEXT = Accept("a string that is not empty", lambda text: bool(text.strip()))
-ADDRESS = matching('a ZeroMQ address such as "tcp://127.0.0.1:48961"', r"(tcp|ipc|inproc)://\S+")
+# ZeroMQ itself takes 99999 for 34463, without a word.
+_PORT = r"(\*|[0-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+ADDRESS = matching('a ZeroMQ address such as "tcp://127.0.0.1:48961"', rf"tcp://\S+:{_PORT}|(ipc|inproc)://\S+")
 ORIGINS = Accept(
     'a list of origins such as "https://example.org", without a path',
     lambda origins: all(re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", origin) for origin in origins),
