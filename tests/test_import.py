@@ -86,8 +86,13 @@ def test_a_character_with_her_vendors(installed: Installed) -> None:
 
 def test_a_key_is_named_and_nowhere_written(installed: Installed) -> None:
     result = installed.imported()
-    assert {each.api_key_env for each in installed.read().providers.values()} == {"", "DASHSCOPE_API_KEY"}
+    assert {each.api_key_env for each in installed.read().providers.values()} == {
+        "",
+        "DASHSCOPE_API_KEY",
+        "DASHSCOPE_INTL_API_KEY",
+    }
     assert "Set DASHSCOPE_API_KEY to coreApiKey of" in result.stderr
+    assert "Set DASHSCOPE_INTL_API_KEY to assistApiKeyQwenIntl of" in result.stderr
     assert "sk-" not in result.stderr + installed.toml.read_text()
 
 

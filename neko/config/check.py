@@ -155,7 +155,7 @@ def _check_realtime(key: str, provider: Provider, where: str) -> None:
             if not getattr(provider, missing):
                 raise ConfigError(where, f"{key}.{missing} is missing (kind azure needs one); accepted: {accepted}")
     _check_url(key, provider, ("wss", "ws"), where)
-    # A key is never sent in the clear, so a plain ws:// is a server of one's own, such as `neko sim`.
+    # A plain ws:// is a server of one's own, such as `neko sim`, which may have no key.
     if not provider.api_key_env and not provider.url.startswith("ws://"):
         problem = f"{key}.api_key_env is missing (kind {provider.kind} needs a key)"
         raise ConfigError(where, f"{problem}; accepted: the name of an environment variable that holds it")

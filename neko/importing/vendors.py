@@ -28,7 +28,7 @@ KINDS = {
 # What these vendors' own documents call the variable.
 VARIABLES = {
     "qwen": "DASHSCOPE_API_KEY",
-    "qwen_intl": "DASHSCOPE_API_KEY",
+    "qwen_intl": "DASHSCOPE_INTL_API_KEY",  # another account than that of qwen, and often beside it
     "glm": "ZHIPUAI_API_KEY",
     "kimi": "MOONSHOT_API_KEY",
     "doubao": "ARK_API_KEY",

@@ -40,7 +40,7 @@ class Setup:
         return rate
 
     def require_key(self, kind: str, url: str) -> None:
-        """A key is never sent in the clear: a plain http:// or ws:// server is one of one's own and may do without."""
+        """A plain http:// or ws:// server is one of one's own and may do without."""
         if not self.settings.api_key_env and not url.startswith(("http://", "ws://")):
             raise SettingMissing(kind, "api_key_env", "the name of an environment variable that holds the API key")
 
