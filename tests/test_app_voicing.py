@@ -152,7 +152,7 @@ OPENAI = '[characters.Yui]\ntts = "mine"\n[voices.mine]\nkind = "openai"\nurl = 
             "voices.mine.options is a table; accepted: a table of",
         ),
         (OPENAI + 'api_key = "sk-1"', "unknown key voices.mine.api_key; secrets are named, never written"),
-        (OPENAI + 'fallback = "nobody"', 'voices.nobody.kind is "nobody", which is no voice engine'),
+        (OPENAI + 'fallback = "nobody"', 'voices.mine.fallback is "nobody", which is no voice engine'),
         (OPENAI + 'fallback = "mine"', 'voices.mine.fallback is "mine", whose own fallback leads back'),
         (OPENAI + '[voices.native]\nkind = "tone"', 'voices.native: "native" is the provider\'s own speech'),
         (
