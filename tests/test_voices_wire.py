@@ -10,6 +10,7 @@ from neko.testing.voices.script import Script, say
 from neko.tts.remote import RemoteVoice
 from neko.tts.signals import Began, Ended, Failed, Ready
 from neko.tts.tone import ToneVoice
+from neko.tts.voice import Voice
 from tests.voice_stage import KINDS, Golden, Speech, golden, matches, open_lines
 
 INTERRUPTED_WITHIN = 0.05  # seconds
@@ -144,9 +145,46 @@ async def test_three_sentences_are_in_the_making_and_heard_in_order() -> None:
         with trio.fail_after(ANSWERED):
             _, *heard, ended = await speech.say(*texts)
         assert server.most_open == 3
-        assert [request.messages[0]["input"] for request in server.requests] == texts
-    expected = [each for number, text in enumerate(texts) for each in (Began(text), bytes([number] * 8))]
-    assert [*heard, ended] == [*expected, Ended()]
+        # Those that are asked for at the same time arrive in any order.
+        made = {request.messages[0]["input"]: bytes([number] * 8) for number, request in enumerate(server.requests)}
+    assert sorted(made) == texts
+    assert [*heard, ended] == [*(each for text in texts for each in (Began(text), made[text])), Ended()]
+
+
+@pytest.mark.slow
+async def test_every_vendor_is_heard_in_the_order_of_its_sentences(vendor: Golden) -> None:
+    texts = [f"{vendor.text} {number}." for number in range(5)]
+    # Whichever is asked for first is the last to be there.
+    scripts = (vendor.script(first_after_s=0.4), vendor.script(first_after_s=0.2))
+    async with vendor.serve(*scripts) as server, open_lines() as lines:
+        voice = vendor.open(server, lines)
+        with trio.fail_after(ANSWERED):
+            ready, *heard, ended = await Speech(voice).say(*texts)
+        assert server.most_open == at_once(voice)
+        assert len(server.requests) == len(texts)
+    assert [ready, ended] == [Ready(voice.rate), Ended()]
+    assert heard == [each for text in texts for each in (Began(text), vendor.pcm)]
+
+
+async def test_while_nobody_listens_no_vendor_is_asked_for_more(vendor: Golden) -> None:
+    async with vendor.serve(vendor.script()) as server, open_lines() as lines:
+        voice = vendor.open(server, lines)
+        speech = Speech(voice, room=0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(speech.run)
+            await speech.texts.send(vendor.text)
+            assert [await speech.heard.receive() for _ in range(2)] == [Ready(voice.rate), Began(vendor.text)]
+            with trio.move_on_after(0.2) as waited:  # real time: more would have been asked for
+                while True:
+                    await speech.texts.send(vendor.text)
+            assert waited.cancelled_caught
+            assert len(server.requests) == at_once(voice)
+            nursery.cancel_scope.cancel()
+
+
+def at_once(voice: Voice) -> int:
+    assert isinstance(voice, RemoteVoice)
+    return voice.AT_ONCE
 
 
 async def test_a_key_that_is_repeated_in_its_refusal_is_not_shown(vendor: Golden) -> None:
