@@ -21,7 +21,7 @@ quick *ARGS:
 check:
     ruff check .
     ruff format --check .
-    flake8-async --disable {{not_ours}} $(git ls-files '*.py')
+    git ls-files '*.py' | xargs -P2 -n 100 flake8-async --disable {{not_ours}}
     mypy
     lint-imports
     codespell
