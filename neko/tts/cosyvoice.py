@@ -6,20 +6,20 @@ outside China is wss://dashscope-intl.aliyuncs.com/api-ws/v1/inference.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 from attrs import frozen
 
+from neko.tts.dialled import DialledVoice
 from neko.tts.errors import VoiceFailed
 from neko.tts.lines import Call
-from neko.tts.remote import RemoteVoice
 from neko.tts.setup import PLAIN, Setup
 
 
 @frozen
-class CosyVoice(RemoteVoice):
+class CosyVoice(DialledVoice):
     """A `Voice`. Its options are further parameters of the task."""
 
     KIND = "cosyvoice"
@@ -27,15 +27,7 @@ class CosyVoice(RemoteVoice):
     MODEL = "cosyvoice-v3-flash"
     VOICE = "longanyang"
 
-    def sound(self, text: str) -> Generator[bytes]:
-        with self.setup.lines.dialled(self.who, self.url, self.setup.bearer) as call:
-            yield from self._pcm(call, text)
-
-    def check(self) -> str:
-        with self.setup.lines.dialled(self.who, self.url, self.setup.bearer):
-            return f"{self.url} takes the key"
-
-    def _pcm(self, call: Call, text: str) -> Iterator[bytes]:
+    def converse(self, call: Call, text: str) -> Iterator[bytes]:
         task = str(uuid4())
         call.send(_message("run-task", task, self._task()))
         while True:

@@ -6,17 +6,17 @@ address for the world outside China is wss://dashscope-intl.aliyuncs.com/api-ws/
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from attrs import frozen
 
+from neko.tts.dialled import DialledVoice
 from neko.tts.errors import VoiceFailed
 from neko.tts.events import decoded
 from neko.tts.lines import Call
-from neko.tts.remote import RemoteVoice
 from neko.tts.setup import PLAIN, Setup
 
 LANGUAGES = {
@@ -34,7 +34,7 @@ LANGUAGES = {
 
 
 @frozen
-class QwenVoice(RemoteVoice):
+class QwenVoice(DialledVoice):
     """A `Voice`. Its options are further fields of the session."""
 
     KIND = "qwen"
@@ -42,15 +42,11 @@ class QwenVoice(RemoteVoice):
     MODEL = "qwen3-tts-flash-realtime"
     VOICE = "Cherry"
 
-    def sound(self, text: str) -> Generator[bytes]:
-        with self.setup.lines.dialled(self.who, f"{self.url}?model={quote(self.model)}", self.setup.bearer) as call:
-            yield from self._pcm(call, text)
+    @property
+    def address(self) -> str:
+        return f"{self.url}?model={quote(self.model)}"
 
-    def check(self) -> str:
-        with self.setup.lines.dialled(self.who, f"{self.url}?model={quote(self.model)}", self.setup.bearer):
-            return f"{self.url} takes the key"
-
-    def _pcm(self, call: Call, text: str) -> Iterator[bytes]:
+    def converse(self, call: Call, text: str) -> Iterator[bytes]:
         while True:
             match call.receive():
                 case {"type": "session.created"}:

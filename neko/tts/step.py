@@ -5,21 +5,21 @@ https://platform.stepfun.com/docs/zh/api-reference/audio/ws_audio, read in Novem
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 from attrs import frozen
 
+from neko.tts.dialled import DialledVoice
 from neko.tts.errors import VoiceFailed
 from neko.tts.events import decoded
 from neko.tts.lines import Call
-from neko.tts.remote import RemoteVoice
 from neko.tts.setup import PLAIN, Setup
 
 
 @frozen
-class StepVoice(RemoteVoice):
+class StepVoice(DialledVoice):
     """A `Voice`. Its options are further fields of `tts.create`."""
 
     KIND = "step"
@@ -27,15 +27,11 @@ class StepVoice(RemoteVoice):
     MODEL = "step-tts-2"
     VOICE = "cixingnansheng"
 
-    def sound(self, text: str) -> Generator[bytes]:
-        with self.setup.lines.dialled(self.who, f"{self.url}?model={quote(self.model)}", self.setup.bearer) as call:
-            yield from self._pcm(call, text)
+    @property
+    def address(self) -> str:
+        return f"{self.url}?model={quote(self.model)}"
 
-    def check(self) -> str:
-        with self.setup.lines.dialled(self.who, f"{self.url}?model={quote(self.model)}", self.setup.bearer):
-            return f"{self.url} takes the key"
-
-    def _pcm(self, call: Call, text: str) -> Iterator[bytes]:
+    def converse(self, call: Call, text: str) -> Iterator[bytes]:
         while True:
             match call.receive():
                 case {"type": "tts.connection.done", "data": {"session_id": str(session)}}:
