@@ -63,17 +63,9 @@ class House:
         self.agents = agents
         self._drain_asked = trio.Event()
         voices = trio.CapacityLimiter(VOICE_THREADS)
-        server = config.configuration.server
         self.embedded = Embedded(config, voices)
-        adapters = Adapters(
-            embedded=self.embedded,
-            voicing=Voicing(self.embedded, voices, lines, os.environ),
-            local_url=f"{url.replace('http', 'ws', 1)}/v1/realtime",
-            token=os.environ.get(server.auth_token_env) or None,
-            environ=os.environ,
-            websockets=server.websockets,
-            circuits=Circuits(metrics),
-        )
+        voicing = Voicing(self.embedded, voices, lines, os.environ)
+        adapters = _adapters(config, url, self.embedded, voicing, Circuits(metrics))
         self.metrics = metrics
         self.tools = Toolbox(os.environ, metrics, self._tools_changed)
         self.translators = Translators(config, adapters.asides, metrics)
@@ -215,6 +207,19 @@ class House:
 
     def _state(self, otherwise: HealthState) -> HealthState:
         return HealthState.DRAINING if self._drain_asked.is_set() else otherwise
+
+
+def _adapters(config: ConfigManager, url: str, embedded: Embedded, voicing: Voicing, circuits: Circuits) -> Adapters:
+    server = config.configuration.server
+    return Adapters(
+        embedded=embedded,
+        voicing=voicing,
+        local_url=f"{url.replace('http', 'ws', 1)}/v1/realtime",
+        token=os.environ.get(server.auth_token_env) or None,
+        environ=os.environ,
+        websockets=server.websockets,
+        circuits=circuits,
+    )
 
 
 @asynccontextmanager
