@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 UTTERANCE_S, PAUSE_S, REPLY_S, REST_S = 2.0, 0.3, 3.0, 0.7  # of a turn, half of which is the character's
 TURN_S = UTTERANCE_S + PAUSE_S + REPLY_S + REST_S
+# Fractional part of the golden ratio: its multiples spread evenly over an interval, in whatever order one adds them
+# (Weyl's equidistribution), so that when somebody's replies begin says nothing of when their microphone does.
+GOLDEN = 0.618034
 _CHUNK = b'"audio_chunk"'
 _STARTED = b'"session_started"'
 _FAILED = b'"session_failed"'
@@ -93,9 +96,12 @@ class Caller(WSListener):
         self.send(start_frame())
 
     def begin(self, phase: float) -> None:
-        """Switches the microphone on, `phase` of a tick from now."""
+        """Switches the microphone on, `phase` of a delta's length from now: the longest rhythm that there is.
+
+        Within a tick of the microphone, whatever happens at every second one would happen to all at the same time.
+        """
         if self._work is not Work.IDLE:
-            self._at(self._loop.time() + phase * self._tick_s, self._talk)
+            self._at(self._loop.time() + phase * DELTA_MS / 1000, self._talk)
 
     def found(self, session: ProviderSession) -> None:
         """This is the provider's session that hears it."""
@@ -104,7 +110,8 @@ class Caller(WSListener):
             if not self.paired.done():
                 self.paired.set_result(None)
             if self._work is Work.BOTH:
-                self._reply(endless=True)
+                phase = self.number * GOLDEN % 1
+                self._at(self._loop.time() + phase * DELTA_MS / 1000, self._reply_without_end)
             else:
                 self._at(self._loop.time() + self.number * 0.37 % TURN_S, self._turn)
 
@@ -146,6 +153,9 @@ class Caller(WSListener):
 
     def _reply_in_turn(self, _: float) -> None:
         self._reply(endless=False)
+
+    def _reply_without_end(self, _: float) -> None:
+        self._reply(endless=True)
 
     def _reply(self, *, endless: bool) -> None:
         self._replies += 1
