@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 from attrs import define, field
-from trio_websocket import WebSocketConnection, wrap_client_stream, wrap_server_stream
+from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from neko.client.connection import _plain_errors
 from neko.client.errors import Unreachable
@@ -20,6 +20,7 @@ from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME
 from neko.protocol.server import ServerMessage
 from neko.sockets import TrioSocket
+from neko.sockets.lean_connection import lean_request
 from neko.testing.streams import stream_pair
 
 
@@ -108,9 +109,9 @@ class CutLines:
 
     async def _serve(self, stream: Any) -> None:
         async with trio.open_nursery() as nursery:
-            request = await wrap_server_stream(nursery, stream, max_message_size=MAX_FRAME)
+            request = await lean_request(nursery, stream, message_queue_size=1, max_message_size=MAX_FRAME)
             websocket = await request.accept()
-            await serve_connection(TrioSocket(websocket), self.manager, self.framing)
+            await serve_connection(TrioSocket(websocket, stream.send_stream), self.manager, self.framing)
             with trio.move_on_after(1):
                 await websocket.aclose()
             nursery.cancel_scope.cancel()

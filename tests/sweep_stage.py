@@ -32,6 +32,8 @@ from neko.realtime.session import (
     ReplyStatus,
     Tell,
     TextDelta,
+    Told,
+    tell_nobody,
 )
 from neko.sockets import TrioSocket
 from neko.sockets.lean_connection import lean_request
@@ -80,9 +82,12 @@ class Wired:
         self._call()
         await self.fake.ping()
 
-    async def receive(self) -> ModelEvent:
+    async def receive(self, told: Told = tell_nobody) -> ModelEvent:
         self._call()
-        return await self.fake.receive()
+        return await self.fake.receive(told)
+
+    def send_now(self, command: ModelCommand) -> bool:
+        return self.fake.send_now(command)
 
 
 def say(model: FakeModelSession, *events: Happening) -> None:

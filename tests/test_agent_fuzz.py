@@ -52,7 +52,9 @@ from neko.realtime.session import (
     SpeechStopped,
     Tell,
     TextDelta,
+    Told,
     UserSaid,
+    tell_nobody,
 )
 from neko.testing.fake_model import SILENT, VOICED, FakeModelSession
 from tests.fuzz.stage import cancelled_at_the_end, let_run, pass_time
@@ -87,7 +89,7 @@ class Teller(FakeModelSession):
         if isinstance(command, Tell):
             self._read([command.instructions])
 
-    async def receive(self) -> ModelEvent:
+    async def receive(self, _: Told = tell_nobody) -> ModelEvent:
         event = await super().receive()
         if isinstance(event, TextDelta) and event.text == WORDS:
             # What it says in a reply that was cut, nobody hears.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from neko.nurseries import connection
 from neko.nurseries.outbox import BACKLOG
 from neko.realtime.errors import Unreachable
 from neko.realtime.session import Say
@@ -18,6 +16,7 @@ from neko.testing.fake_model import VOICED
 from neko.testing.person import open_person
 from tests.conftest import FakeHouse
 from tests.eager_house import GONE, EagerHouse, ask, speak, start, wish
+from tests.slow_line import slow_down
 
 IDLE = """
 [characters.Mimi]
@@ -136,15 +135,9 @@ async def test_sound_is_accounted_for_though_a_bug_ends_the_session(
 async def test_a_client_that_asks_and_does_not_read_is_held_back(
     house: FakeHouse, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send = connection._send
-
-    async def slowly(*message: Any) -> None:
-        await trio.sleep(1)
-        await send(*message)
-
     async with house.client() as person:
         await start(person)
-        monkeypatch.setattr(connection, "_send", slowly)
+        slow_down(monkeypatch, 1)
         for _ in range(2 * BACKLOG):
             await person.send("start_session", input_type="audio")
         await trio.sleep(10)
@@ -157,15 +150,9 @@ async def test_a_client_that_asks_and_does_not_read_is_held_back(
 async def test_a_client_that_goes_while_its_questions_wait_is_let_go(
     house: FakeHouse, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send = connection._send
-
-    async def slowly(*message: Any) -> None:
-        await trio.sleep(1)
-        await send(*message)
-
     async with house.client() as person:
         await start(person)
-        monkeypatch.setattr(connection, "_send", slowly)
+        slow_down(monkeypatch, 1)
         for _ in range(2 * BACKLOG):
             await person.send("start_session", input_type="audio")
         await trio.sleep(10)

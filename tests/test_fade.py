@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import trio
@@ -14,13 +12,13 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.audio.fade import FADE_MS, fade_out, faded_beginning
 from neko.audio.resample import SpeechResampler
-from neko.nurseries import connection
 from neko.protocol.client import AudioFraming
 from neko.realtime.errors import SessionLost
 from neko.realtime.session import AudioDelta, ReplyDone, ReplyStarted, ReplyStatus, SpeechStarted, TextDelta
 from neko.testing.fake_model import FakeModelSession
 from neko.testing.person import Person
 from tests.conftest import FakeHouse
+from tests.slow_line import slow_down
 
 HZ, OUT_HZ = 24_000, 48_000
 LEVEL = 20_000
@@ -63,17 +61,6 @@ async def start(house: FakeHouse, person: Person) -> FakeModelSession:
     house.model.say(ReplyStarted("r1"), TextDelta("r1", "A sine."))
     await wait_all_tasks_blocked()
     return house.model
-
-
-def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """A line that takes so long for each message."""
-    send = connection._send
-
-    async def slowly(*message: Any) -> None:
-        await trio.sleep(seconds)
-        await send(*message)
-
-    monkeypatch.setattr(connection, "_send", slowly)
 
 
 def assert_faded(got: np.ndarray, whole: np.ndarray, length: int = FADE) -> None:

@@ -9,7 +9,6 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.audio.ledger import Heard, Ledger, Spoken
-from neko.nurseries import connection
 from neko.nurseries.inbox import MIC_BACKLOG_S, Inbox
 from neko.protocol.client import AudioFraming, Microphone
 from neko.realtime.errors import SessionLost
@@ -25,6 +24,7 @@ from neko.realtime.session import (
 )
 from neko.testing.person import Person
 from tests.conftest import FakeHouse
+from tests.slow_line import slow_down
 
 TENTH = bytes(2 * 2_400)  # 100 ms of PCM16 at 24 kHz
 HELD_BACK_MS = 40  # by the resampler of a speech that is cut
@@ -56,17 +56,6 @@ def spoken(house: FakeHouse, name: str = "Mimi") -> dict[str, float]:
 
 def heard(house: FakeHouse, name: str = "Mimi") -> dict[str, float]:
     return {fate: float(ms) for fate, ms in house.managers[name].ledger.heard_ms.items() if ms}
-
-
-def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """A line that takes so long for each message."""
-    send = connection._send
-
-    async def slowly(*message: Any) -> None:
-        await trio.sleep(seconds)
-        await send(*message)
-
-    monkeypatch.setattr(connection, "_send", slowly)
 
 
 async def test_a_reply_that_was_heard_out_was_sent(house: FakeHouse, autojump_clock: MockClock) -> None:

@@ -170,7 +170,7 @@ CLOSES: list[tuple[str, int | None, str, type[ProviderError]]] = [
 @pytest.mark.parametrize(("vendor", "code", "reason", "kind"), CLOSES)
 async def test_a_close(vendor: str, code: int | None, reason: str, kind: type[ProviderError]) -> None:
     class Closed:
-        async def receive(self) -> str:
+        async def receive(self, taken: object) -> str:
             raise SocketClosed(code, reason)
 
     with pytest.raises(kind) as caught:

@@ -22,6 +22,7 @@ from neko.realtime.dialects.base import Setup
 from neko.realtime.errors import RateLimited, SessionLost
 from neko.realtime.omni_realtime import OmniRealtimeClient, open_realtime
 from neko.realtime.session import Hear, Interrupt, Line, Say, See, Tell, Tool, ToolCalled, ToolResult
+from neko.sockets import nobody_takes
 from neko.testing import Behaviour, ToolCall, open_provider_in_memory, silence, tag
 from tests.kinds import dialect_of, simulator
 from tests.test_golden_transcripts import golden
@@ -29,7 +30,7 @@ from tests.test_golden_transcripts import golden
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from neko.sockets import Socket
+    from neko.sockets import Socket, Taken
 
 JUDGED = ("openai", "azure", "openai beta", "azure beta", "gemini")
 
@@ -107,8 +108,14 @@ class Overheard:
         self.sent += map(orjson.loads, frames)
         await self._socket.send(*frames)
 
-    async def receive(self) -> str | bytes:
-        frame = await self._socket.receive()
+    async def receive(self, taken: Taken = nobody_takes) -> str | bytes:
+        def overheard(frame: str | bytes) -> bool:
+            took = taken(frame)
+            if took:
+                self.got.append(orjson.loads(frame))
+            return took
+
+        frame = await self._socket.receive(overheard)
         self.got.append(orjson.loads(frame))
         return frame
 

@@ -445,21 +445,6 @@ async def test_who_hangs_up_in_the_handshake_is_unreachable(library: WebSocketLi
 # --- the lean stream --------------------------------------------------------------------------------------------------
 
 
-async def test_a_lean_stream_holds_back_and_sends_in_one_piece() -> None:
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    ours = await trio.open_tcp_stream("127.0.0.1", listeners[0].socket.getsockname()[1])
-    theirs = await listeners[0].accept()
-    async with ours, theirs, listeners[0]:
-        stream = LeanStream(ours)
-        with stream.holding():
-            await stream.send_all(b"header ")
-        with trio.move_on_after(0.05) as waiting:
-            await theirs.receive_some()
-        assert waiting.cancelled_caught
-        await stream.send_all(b"sound")
-        assert await theirs.receive_some() == b"header sound"
-
-
 async def _send_until_it_breaks(stream: LeanStream) -> None:
     """The first bytes only bring the news that nobody is there."""
     for _ in range(100):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from neko.nurseries import connection
 from neko.nurseries.inbox import BACKLOG as INBOX
 from neko.nurseries.ports import Voice
 from neko.protocol.client import InputMode
@@ -26,6 +23,7 @@ from neko.realtime.session import (
 )
 from neko.testing.person import Person
 from tests.conftest import FakeHouse
+from tests.slow_line import slow_down
 
 TENTH = bytes(2 * 2_400)  # 100 ms of PCM16 at 24 kHz
 NAME = "Mimi"
@@ -36,17 +34,6 @@ async def started(person: Person, kind: str = "audio") -> str:
     await person.send("start_session", input_type=kind)
     await wait_all_tasks_blocked()
     return str(person.of("session_started")[-1]["resume_token"])
-
-
-def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """A line that takes so long for each message."""
-    send = connection._send
-
-    async def slowly(*message: Any) -> None:
-        await trio.sleep(seconds)
-        await send(*message)
-
-    monkeypatch.setattr(connection, "_send", slowly)
 
 
 async def test_coming_back_while_the_old_socket_is_still_open(house: FakeHouse, autojump_clock: MockClock) -> None:

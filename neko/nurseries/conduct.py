@@ -87,6 +87,7 @@ class Conduct:
             try:
                 await self._do_what_can_be_done()
                 message = await self._next()
+                await self.current.send_rest()
                 if message is not None:
                     await self._perform(message)
             except ProviderError as error:
@@ -109,7 +110,7 @@ class Conduct:
         if self._due is not None:
             look_at = self._due.by
         if look_at == inf:
-            return await self._inbox.receive()
+            return await self._inbox.receive(self._hear_now)
         with trio.move_on_at(look_at):
             return await self._inbox.receive()
         return None
@@ -140,14 +141,28 @@ class Conduct:
             case _:
                 assert_never(message)
 
+    def _hear_now(self, block: MicBlock) -> bool:
+        """Where it comes, as long as the conduct waits: it is still the only one that sends at any time."""
+        current = self.current
+        if current.hears_hz is None or self._stale(block) or not current.up_to_date:
+            return False
+        wanted = current.given.wanted
+        sent = current.hear_now(block.pcm, block.sample_rate)
+        if not sent or (wanted and not current.given.wanted):
+            self._inbox.look()
+        return True
+
     async def _hear(self, block: MicBlock) -> None:
         if self.current.hears_hz is None and not self._told_deaf:
             self._told_deaf = True
             self._outbox.post(Status(StatusCode.INVALID_INPUT_TYPE, DEAF_DETAILS))
-        if block.last_at >= self._asked_at - MIC_STALE_S:
-            await self.current.hear(block.pcm, block.sample_rate)
-        else:
+        if self._stale(block):
             self._inbox.ledger.heard(Heard.STALE, block.size, block.sample_rate)
+        else:
+            await self.current.hear(block.pcm, block.sample_rate)
+
+    def _stale(self, block: MicBlock) -> bool:
+        return block.last_at < self._asked_at - MIC_STALE_S
 
     async def _say(self, typed: TypedText) -> None:
         """Typed words cut in on what is being said, as spoken ones do."""

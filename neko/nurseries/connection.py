@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 import trio
@@ -162,8 +163,16 @@ async def _resume(message: Resume, client: Subscription, manager: LLMSessionMana
 
 async def _write(websocket: Socket, client: Subscription) -> None:
     """The only task that sends messages to this client; says goodbye when its place is gone."""
+
+    def leaves(seq: int, message: ServerMessage) -> bool:
+        """Where it is posted, as long as this task waits: it is still the only one that sends at any time."""
+        sent = websocket.send_now(*_frames(message, seq, client.guest))
+        if sent:
+            client.sent(message)
+        return sent
+
     try:
-        while (entry := await client.receive()) is not None:
+        while (entry := await client.receive(leaves)) is not None:
             seq, message = entry
             await _send(websocket, message, seq, client.guest)
             client.sent(message)
@@ -175,9 +184,13 @@ async def _write(websocket: Socket, client: Subscription) -> None:
 
 
 async def _send(websocket: Socket, message: ServerMessage, seq: int, guest: Guest) -> None:
+    await websocket.send(*_frames(message, seq, guest))
+
+
+def _frames(message: ServerMessage, seq: int, guest: Guest) -> Sequence[str | bytes]:
     if guest.mouth and isinstance(message, AudioChunk):
         message = evolve(message, loudness=tuple(loudness(message.pcm, SPEECH_HZ)))
-    await websocket.send(*write_server(message, seq, guest.framing))
+    return write_server(message, seq, guest.framing)
 
 
 async def _say_goodbye(websocket: Socket, client: Subscription) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from math import inf
 
 import trio
@@ -16,11 +18,15 @@ from neko.nurseries.waiting import Waiting
 from neko.protocol.client import Microphone, Picture, TypedText
 from neko.realtime.errors import ProviderError
 from neko.realtime.session import Interrupt, ToolCalled
+from neko.sockets.socket import nobody_takes
 
 BACKLOG = 64  # messages; who types on while so many wait is told that they were not taken
 # A provider's detector looks at 20 to 32 ms at a time, and each message costs more than its sound: frames are joined to
 # this, and a block that does not fill is passed on when it is as old.
 JOINED_S = 0.04
+# When a block that does not fill is passed on. Later than it is due, by what frames are late at times: a deadline that
+# the next block moves before it rings costs little.
+LONGEST_S = JOINED_S + 0.01
 MIC_BACKLOG_S = 5  # sound that waits; the oldest is dropped and counted, for it is worthless by then
 
 
@@ -132,6 +138,14 @@ class ToolDone:
 Input = MicBlock | TypedText | Picture | Look | Cut | Lost | Swap | TurnOver | ToolDone
 
 
+Taken = Callable[[MicBlock], bool]
+"""Does with a block all that is to be done, or nothing and answers False."""
+
+
+def _of_sound(taken: Taken, message: Input) -> bool:
+    return isinstance(message, MicBlock) and taken(message)
+
+
 class Inbox:
     """Any task may put something in, and none waits for that; the one that conducts the session takes it out."""
 
@@ -149,10 +163,13 @@ class Inbox:
         if not isinstance(last, MicBlock) or last.sample_rate != sound.sample_rate:
             last = MicBlock(sound.sample_rate, now)
             self._waiting.items.append(last)
-            self._resting.deadline = now + JOINED_S
+            self._resting.deadline = now + LONGEST_S
         last.add(sound.pcm, now)
         if self._ready(now):
-            self._waiting.wake()
+            if len(self._waiting.items) == 1:
+                self._waiting.show()
+            else:
+                self._waiting.wake()
         if len(self._waiting.items) > 1 or last.overdue:
             self._make_room()
 
@@ -174,11 +191,14 @@ class Inbox:
         self._looked_at = False
         self._waiting.wake()
 
-    async def receive(self) -> Input:
-        """The next message, in order; sound is given until `JOINED_S` to be joined by more."""
+    async def receive(self, taken: Taken = nobody_takes) -> Input:
+        """The next message, in order; sound is given until `JOINED_S` to be joined by more.
+
+        While this waits, and only for sound, `taken` is asked whether it takes the block, by whoever completes it.
+        """
         while not self._ready(trio.current_time()) and self._looked_at:
             with trio.CancelScope(deadline=self._ripe_at) as self._resting:
-                await self._waiting.change()
+                await self._waiting.change(partial(_of_sound, taken))
         self._looked_at = True
         return self._waiting.pop() if self._ready(trio.current_time()) else Look()
 
@@ -193,7 +213,7 @@ class Inbox:
     @property
     def _ripe_at(self) -> float:
         only = self._waiting.items[0] if self._waiting.items else None
-        return only.first_at + JOINED_S if isinstance(only, MicBlock) else inf
+        return only.first_at + LONGEST_S if isinstance(only, MicBlock) else inf
 
     def heard(self) -> bytes:
         """The sound that nobody has taken yet."""

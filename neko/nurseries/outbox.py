@@ -18,6 +18,7 @@ from neko.nurseries.guest import Guest
 from neko.nurseries.waiting import Waiting
 from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import AudioChunk, Emotion, Pong, ReplyText, ServerMessage, Translation, TurnEnd
+from neko.sockets.socket import nobody_takes
 
 BACKLOG = 256  # messages; 10 s of 40 ms chunks for a slow client, then it holds the reply back; nothing is dropped
 # Kept for a client that comes back: 87 s of speech, what a client that has fallen silent can miss before it is given up
@@ -53,6 +54,17 @@ class Silenced:
 
     sound: list[AudioChunk]  # oldest first
     end: bool  # its end, which the client has not been told
+
+
+Taken = Callable[[ServerMessage | Goodbye], bool]
+"""Does with a message all that is to be done, or nothing and answers False."""
+
+Leaves = Callable[[int, ServerMessage], bool]
+"""Sends a message under its number, at once; False when it does not manage to."""
+
+
+def nothing_leaves(_: int, __: ServerMessage) -> bool:
+    return False
 
 
 class Outbox:
@@ -155,19 +167,22 @@ class Outbox:
             return self._waiting.pop()
         return self._aside.take(trio.current_time())
 
-    async def next(self) -> None:
-        """Until it is worth to `take` again."""
+    async def next(self, taken: Taken = nobody_takes) -> None:
+        """Until it is worth to `take` again.
+
+        Meanwhile `taken` is asked whether it takes a message that would not have to wait, by whoever posts it.
+        """
         due_at = self._aside.due_at
         if due_at == inf:
-            await self._next()  # with each message, where a deadline has its price
+            await self._next(taken)  # with each message, where a deadline has its price
             return
         with trio.CancelScope(deadline=due_at):
-            await self._next()
+            await self._next(taken)
 
-    async def _next(self) -> None:
+    async def _next(self, taken: Taken) -> None:
         end = self._unwritten
         if end is None:
-            await self._waiting.change()
+            await self._waiting.change(taken)
             return
         async with trio.open_nursery() as nursery:
             # Whoever cuts in meanwhile takes it back, and is told at once.
@@ -249,6 +264,7 @@ class Subscription:
     _worth_a_ping: trio.Event = field(factory=trio.Event)
     _left_bytes: int = 0  # since the last ping
     _missed: deque[tuple[int, ServerMessage]] = field(factory=deque)
+    _halfway: tuple[int, ServerMessage] | None = None  # what `leaves` could not finish; received before all else
     begun: bool = False
     _closed: bool = False
 
@@ -293,9 +309,16 @@ class Subscription:
         self.outbox.post(message)
         await trio.lowlevel.checkpoint()
 
-    async def receive(self) -> tuple[int, ServerMessage] | None:
-        """The next message and its number; None when this connection is to say its last words."""
-        while not self._closed:
+    async def receive(self, leaves: Leaves = nothing_leaves) -> tuple[int, ServerMessage] | None:
+        """The next message and its number; None when this connection is to say its last words.
+
+        What is posted while this waits is shown to `leaves` first, by whoever posts it: that saves a turn of the event
+        loop. What it does not finish is the next to be received.
+        """
+        while self._halfway is not None or not self._closed:
+            if self._halfway is not None:
+                entry, self._halfway = self._halfway, None
+                return entry
             if self.begun and self._missed:
                 await trio.lowlevel.checkpoint()  # there may be thousands, and a fast line takes them at once
                 seq, missed = self._missed.popleft()
@@ -310,8 +333,21 @@ class Subscription:
                 seq = self.outbox.number(message)
                 self._leaving = self.outbox, seq
                 return seq, message
-            await (self.outbox.next() if self.begun else self.outbox.change())
+            await (self.outbox.next(partial(self._show, self.outbox, leaves)) if self.begun else self.outbox.change())
         return None
+
+    def _show(self, outbox: Outbox, leaves: Leaves, message: ServerMessage | Goodbye) -> bool:
+        """It is numbered and on its way; or it has to wait for its turn."""
+        if isinstance(message, Goodbye | TurnEnd):
+            return False
+        if self._closed or outbox is not self.outbox or self._missed or self._halfway is not None:
+            return False
+        seq = outbox.number(message)
+        self._leaving = outbox, seq
+        if not leaves(seq, message):
+            self._halfway = seq, message
+            self.outbox.wake()
+        return True
 
     def sent(self, message: ServerMessage) -> None:
         """The one that was received last is on the line."""

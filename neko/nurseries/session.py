@@ -128,7 +128,8 @@ class Session:
     @property
     def current(self) -> Slot | None:
         """The model session that the person talks to."""
-        return self._conduct.current if self._conduct else None
+        succession = self._succession
+        return succession.conduct.current if succession is not None else None
 
     @property
     def next_plan(self) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from math import inf
 from typing import NoReturn, Protocol, assert_never
 from uuid import uuid4
@@ -121,6 +122,7 @@ class Slot:
     _called_off: bool = field(default=False, init=False)  # it was asked to go on, and the person speaks instead
     _unasked: bool = field(default=False, init=False)  # what it is about to answer was said by nobody
     _stops_by: float = field(default=-inf, init=False)  # the last of them is not done yet, or nobody will ever say so
+    _unsent: Hear | None = field(default=None, init=False)
     _listening: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _answer_by: float = field(default=inf, init=False)
 
@@ -315,19 +317,45 @@ class Slot:
 
     async def hear(self, pcm: bytes, sample_rate: int) -> None:
         """Passes the person's sound on, at the rate that the provider takes; a text session is deaf."""
+        sound = self._take_in(pcm, sample_rate)
+        if sound:
+            await self.session.send(Hear(sound))
+
+    def hear_now(self, pcm: bytes, sample_rate: int) -> bool:
+        """`hear`, without waiting; False when `send_rest` is to send it before anything else is sent."""
+        sound = self._take_in(pcm, sample_rate)
+        if sound and not self.session.send_now(Hear(sound)):
+            self._unsent = Hear(sound)
+        return self._unsent is None
+
+    @property
+    def up_to_date(self) -> bool:
+        """It has been sent all that it was given."""
+        return self._unsent is None
+
+    async def send_rest(self) -> None:
+        """What `hear_now` has left. A session that is lost meanwhile says so by itself."""
+        if self._unsent is not None:
+            unsent, self._unsent = self._unsent, None
+            with suppress(ProviderError):
+                await self.session.send(unsent)
+
+    def _take_in(self, pcm: bytes, sample_rate: int) -> bytes:
+        """The person's sound as the provider takes it, entered as given: a session that is lost when it is sent has
+        not made use of it.
+        """
         hears_hz = self.hears_hz
         if hears_hz is None:
             self.listener.ledger.heard(Heard.DEAF, len(pcm), sample_rate)
-            return
+            return b""
         held_back = b""
         if self.ears is None or self.ears.from_hz != sample_rate:
             held_back = self.ears.flush() if self.ears else b""
             self.ears = ears(sample_rate, hears_hz, noise_suppression=self._suppression)
         sound = held_back + self.ears.push(pcm)
         if sound:
-            # First the account: a session that is lost in the next line has not made use of it.
             self.given.add(sound)
-            await self.session.send(Hear(sound))
+        return sound
 
     async def listen(self) -> NoReturn:
         """Tells its listener what it says. Raises `ProviderError`, also when it owes an answer and stays silent."""
@@ -340,11 +368,14 @@ class Slot:
         while True:
             with trio.CancelScope(deadline=self._answer_by) as self._listening:
                 while True:
-                    event = await self.session.receive()
-                    if not self.listener.on_event(self, event):
+                    event = await self.session.receive(self._tell)
+                    if not self._tell(event):
                         return event
             if self._listening.deadline > trio.current_time() or self._answer_by <= trio.current_time():
                 raise SessionLost(UNANSWERED.format(self.plan.snapshot.session.silence_s))
+
+    def _tell(self, event: ModelEvent) -> bool:
+        return self.listener.on_event(self, event)
 
     async def watch(self) -> None:
         """Asks now and then whether anybody is there; ends `receive` when nobody answers."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
-import trio
+from neko.sockets.quick import Shown
+from neko.sockets.socket import nobody_takes
 
 T = TypeVar("T")
 
@@ -13,16 +15,25 @@ T = TypeVar("T")
 class Waiting(Generic[T]):
     """A memory channel cannot join what waits, take something back, or let news overtake sound; this can.
 
-    Everything but `taken` and `room` is sync: what is decided about what waits has no checkpoint in it.
+    Everything but `change` is sync: what is decided about what waits has no checkpoint in it.
     """
 
     def __init__(self) -> None:
         self.items: deque[T] = deque()
-        self._waiters = trio.lowlevel.ParkingLot()
+        self._waiters = Shown[T]()
 
     def put(self, item: T) -> None:
-        self.items.append(item)
-        self.wake()
+        """Behind what waits, or at once into the hands of whoever waits for it."""
+        if self.items or not self._waiters.show(item):
+            self.items.append(item)
+            self._waiters.wake()
+
+    def show(self) -> None:
+        """The only one that waits, to whoever waits for it; it is gone when that takes it."""
+        if self._waiters.show(self.items[0]):
+            self.items.clear()
+        else:
+            self._waiters.wake()
 
     def pop(self) -> T:
         """The oldest; there must be one."""
@@ -32,9 +43,12 @@ class Waiting(Generic[T]):
 
     def wake(self) -> None:
         """Has everybody who waits look again."""
-        if self._waiters:
-            self._waiters.unpark_all()
+        self._waiters.wake()
 
-    async def change(self) -> None:
-        """Until something comes, goes, or is over."""
-        await self._waiters.park()
+    async def change(self, taken: Callable[[T], bool] = nobody_takes) -> None:
+        """Until something comes, goes, or is over.
+
+        Meanwhile `taken` is asked whether it takes what comes, by whoever puts it in; one task at a time has such a
+        wish. Raises what that raises.
+        """
+        await self._waiters.wait(taken)

@@ -49,6 +49,8 @@ class ClientCodec:
         if isinstance(frame, bytes):
             return microphone(frame, self._mic_hz)
         message = _structure(frame)
+        if isinstance(message, Microphone):
+            return message
         if isinstance(message, StreamData):
             return narrow(message)
         if isinstance(message, SwapSession):

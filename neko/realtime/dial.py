@@ -15,7 +15,7 @@ from neko.realtime.errors import Unreachable, only_error, refused
 from neko.realtime.refusals import refusal
 from neko.realtime.trust import for_websockets
 from neko.sockets.greeting import Greeting
-from neko.sockets.lean import lean
+from neko.sockets.lean import lean, prompt
 from neko.sockets.lean_connection import lean_client
 from neko.sockets.sans_io_socket import shake_hands
 from neko.sockets.socket import Rejected, Socket, SocketClosed
@@ -96,7 +96,7 @@ async def _shake_hands_trio(
         receive_buffer_size=RECEIVE_BUFFER,
     )
     greeting.step_aside()
-    return TrioSocket(connection)
+    return TrioSocket(connection, prompt(stream))
 
 
 async def _shake_hands_sans_io(

@@ -33,8 +33,10 @@ from neko.realtime.session import (
     See,
     Tell,
     TextDelta,
+    Told,
     ToolCalled,
     ToolResult,
+    tell_nobody,
 )
 from neko.telemetry import get_logger
 
@@ -100,11 +102,14 @@ class OmniOfflineClient:
             case _:
                 assert_never(command)
 
+    def send_now(self, _: ModelCommand) -> bool:
+        return False
+
     async def ping(self) -> None:
         """Each question has a connection of its own, with deadlines of its own."""
         await trio.lowlevel.checkpoint()
 
-    async def receive(self) -> ModelEvent:
+    async def receive(self, told: Told = tell_nobody) -> ModelEvent:  # noqa: ARG002  # its events are few
         try:
             return await self._events.receive()
         except trio.EndOfChannel:

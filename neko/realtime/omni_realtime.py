@@ -21,8 +21,8 @@ from neko.realtime.errors import (
     Unreachable,
     refused,
 )
-from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent
-from neko.sockets import Socket, SocketClosed
+from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent, Told, tell_nobody
+from neko.sockets import Socket, SocketClosed, Taken, nobody_takes
 from neko.telemetry import get_logger
 
 log = get_logger("realtime")
@@ -41,6 +41,8 @@ class OmniRealtimeClient:
         self._dialect = dialect
         self._read_already: deque[ModelEvent] = deque()
         self._garbage = 0  # frames in a row
+        self._told: Told = tell_nobody  # whom `receive` waits for
+        self._shown: str | bytes | None = None  # a frame of which not all was taken where it came; it is read already
         self.id = ""
 
     @property
@@ -61,10 +63,29 @@ class OmniRealtimeClient:
     async def send(self, command: ModelCommand) -> None:
         await self._write(self._dialect.write(command))
 
-    async def receive(self) -> ModelEvent:
+    def send_now(self, command: ModelCommand) -> bool:
+        return self._websocket.send_now(*map(_written, self._dialect.write(command)))
+
+    async def receive(self, told: Told = tell_nobody) -> ModelEvent:
+        self._told = told
         while not self._read_already:
-            self._read_already += self._dialect.read(await self._read())
+            frame = await self._read(self._take)
+            if self._shown is None:
+                self._read_already += self._dialect.read(frame)
+            self._shown = None
         return self._read_already.popleft()
+
+    def _take(self, raw: str | bytes) -> bool:
+        """A frame where it comes, while `receive` waits; what is wrong with one is for whoever receives."""
+        frame = _object(raw)
+        if frame is None or self._dialect.failure(frame) is not None:
+            return False
+        self._garbage = 0
+        events = deque(self._dialect.read(frame))
+        while events and self._told(events[0]):
+            events.popleft()
+        self._read_already, self._shown = events, raw if events else None
+        return not events
 
     async def ping(self) -> None:
         try:
@@ -75,16 +96,16 @@ class OmniRealtimeClient:
     async def _write(self, frames: Iterable[dict[str, Any]]) -> None:
         try:
             for frame in frames:
-                await self._websocket.send(orjson.dumps(frame).decode())
+                await self._websocket.send(_written(frame))
         except SocketClosed as closed:
             # Whoever reads learns what the close means, after all that came before it.
             raise SessionLost(self._ended(closed).details) from None
 
-    async def _read(self) -> dict[str, Any]:
+    async def _read(self, taken: Taken = nobody_takes) -> dict[str, Any]:
         """The next frame that is a JSON object and no fatal error."""
         while True:
             try:
-                raw = await self._websocket.receive()
+                raw = await self._websocket.receive(taken)
             except SocketClosed as closed:
                 raise self._ended(closed) from None
             frame = _object(raw)
@@ -130,6 +151,10 @@ async def open_realtime(
         if error.refusal is None:
             raise
         raise refused(urlsplit(url).netloc, error.refusal, dialect.codes) from None
+
+
+def _written(frame: dict[str, Any]) -> str:
+    return orjson.dumps(frame).decode()
 
 
 def _object(raw: str | bytes) -> dict[str, Any] | None:

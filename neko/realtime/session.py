@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -215,6 +215,14 @@ ModelEvent = (
 )
 
 
+Told = Callable[[ModelEvent], bool]
+"""Does with an event all that is to be done, or nothing and answers False."""
+
+
+def tell_nobody(_: object) -> bool:
+    return False
+
+
 class ModelSession(Protocol):
     """A connected session. One task sends, one task receives; leaving the context that made it closes it."""
 
@@ -232,10 +240,20 @@ class ModelSession(Protocol):
         """Raises `SessionLost` when nobody listens any more."""
         ...
 
+    def send_now(self, command: ModelCommand) -> bool:
+        """`send`, where nothing has to be waited for; False: the next thing that is sent must be this again.
+
+        As `Socket.send_now`; a session that always waits answers False.
+        """
+        ...
+
     async def ping(self) -> None:
         """Returns when the provider has shown that it is there; any task may ask. Raises `SessionLost`."""
         ...
 
-    async def receive(self) -> ModelEvent:
-        """The next event. Raises `SessionLost`, or the `ProviderError` with which the provider ended the session."""
+    async def receive(self, told: Told = tell_nobody) -> ModelEvent:
+        """The next event. Raises `SessionLost`, or the `ProviderError` with which the provider ended the session.
+
+        While this waits, `told` may be asked whether it takes an event, as `Socket.receive` asks.
+        """
         ...

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
 
 import trio
 
 # Bytes in one read, of all streams: nothing is awaited between the read and the copy that is handed on. A buffer for
 # each read would leave holes of this size between what lives longer.
 _READ = memoryview(bytearray(64 * 1024))
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A stream that can also be written to without waiting."""
+
+    def send_now(self, data: bytes) -> int:
+        """How many bytes of it have left; what is left of it is for `send_all`. Only while nobody sends."""
+        ...
 
 
 class LeanStream(trio.abc.HalfCloseableStream):
@@ -25,8 +33,6 @@ class LeanStream(trio.abc.HalfCloseableStream):
     def __init__(self, stream: trio.SocketStream) -> None:
         self.socket = stream.socket
         self._stream = stream
-        self._held: list[bytes | bytearray | memoryview] = []
-        self._holds = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         while True:
@@ -39,26 +45,16 @@ class LeanStream(trio.abc.HalfCloseableStream):
                 raise trio.BrokenResourceError(str(error)) from error
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if self._holds:
-            self._held.append(data)
-            return
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._held:
-            self._held.append(data)
-            data = b"".join(self._held)
-            self._held.clear()
         sent = self._write(data)
         if sent < len(data):
             await self._stream.send_all(memoryview(data)[sent:])
 
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """What is sent meanwhile leaves with what is sent next, in one piece."""
-        self._holds = True
+    def send_now(self, data: bytes) -> int:
         try:
-            yield
-        finally:
-            self._holds = False
+            return self._write(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return 0  # the next `send_all` learns the same
 
     def _write(self, data: bytes | bytearray | memoryview) -> int:
         try:
@@ -82,6 +78,11 @@ class LeanStream(trio.abc.HalfCloseableStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def prompt(stream: object) -> Prompt | None:
+    """The stream, if it is one."""
+    return stream if isinstance(stream, Prompt) else None
 
 
 def lean(stream: trio.SocketStream) -> LeanStream | trio.SocketStream:

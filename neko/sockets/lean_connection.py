@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import trio
@@ -10,6 +11,7 @@ from wsproto import ConnectionType
 from wsproto.connection import ConnectionState
 from wsproto.events import Ping
 
+from neko.sockets.lean import Prompt
 from neko.sockets.lean_protocol import LeanProtocol
 from neko.sockets.quick import QuickLock, QuickReceiver, QuickSender
 from neko.sockets.socket import Taken, nobody_takes
@@ -25,16 +27,42 @@ class LeanConnection(WebSocketConnection):
     def __init__(
         self, stream: trio.abc.Stream, kind: ConnectionType, *, message_queue_size: int, **options: Any
     ) -> None:
-        super().__init__(stream, LeanProtocol(kind), message_queue_size=message_queue_size, **options)
+        self._protocol = LeanProtocol(kind)
+        super().__init__(stream, self._protocol, message_queue_size=message_queue_size, **options)
         self._messages = QuickReceiver[str | bytes](message_queue_size)
         self._recv_channel = self._messages  # type: ignore[assignment]
         self._send_channel = QuickSender(self._messages)  # type: ignore[assignment]
-        self._stream_lock = QuickLock()  # type: ignore[assignment]
+        self._stream_lock: QuickLock = QuickLock()  # type: ignore[assignment]
+        self._rest = b""  # of frames that have left in part
 
     async def _handle_ping_event(self, event: Ping) -> None:
         """Nothing may follow our close frame (RFC 6455, section 5.5.1); the library would try, and raise a bug."""
         if self._wsproto.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
             await super()._handle_ping_event(event)
+
+    def send_now(self, frames: Sequence[str | bytes], line: Prompt) -> bool:
+        """As `Socket.send_now`; `line` is the stream beneath. After half a message nobody else sends."""
+        if self._stream_lock.held or self.closed or self._wsproto.state is not ConnectionState.OPEN:
+            return False
+        data = b"".join(map(self._protocol.written, frames))
+        self._rest = data[line.send_now(data) :]
+        if self._rest:
+            self._stream_lock.seize()
+        return not self._rest
+
+    async def send_rest(self) -> bool:
+        """What is left of what `send_now` has begun to send; False when nothing is. Raises `ConnectionClosed`."""
+        if not self._rest:
+            return False
+        rest, self._rest = self._rest, b""
+        try:
+            await self._stream.send_all(rest)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._abort_web_socket()
+            raise ConnectionClosed(self._close_reason) from None
+        finally:
+            self._stream_lock.release()
+        return True
 
     async def get_message(self, taken: Taken = nobody_takes) -> str | bytes:
         """As `Socket.receive`, but raises `ConnectionClosed`."""

@@ -17,7 +17,7 @@ MASKED, SIZE = 0x80, 0x7F
 IN_TWO_BYTES, IN_EIGHT_BYTES = 126, 127  # where the size does not fit in seven bits
 KEY = 4
 
-_OPEN = {ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING}
+_OPEN = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)  # no set, for which Python itself would hash them
 _WHOLE = {TEXT, BINARY}
 _HEAD_ENDS = b"\r\n\r\n"
 
@@ -62,11 +62,13 @@ class LeanProtocol(WSConnection):
         """Of messages whole ones only, which all of ours are."""
         if self.connection is not None and self.connection.state is ConnectionState.OPEN:
             match event:
-                case TextMessage(data=text):
-                    return self._frame(TEXT, text.encode())
-                case BytesMessage(data=data):
-                    return self._frame(BINARY, data)
+                case TextMessage(data=data) | BytesMessage(data=data):
+                    return self.written(data)
         return super().send(event)
+
+    def written(self, message: str | bytes | bytearray) -> bytes:
+        """A whole message as it goes out on an open connection."""
+        return self._frame(TEXT, message.encode()) if isinstance(message, str) else self._frame(BINARY, message)
 
     def _frame(self, first: int, payload: bytes | bytearray) -> bytes:
         size, masked = len(payload), MASKED if self.client else 0

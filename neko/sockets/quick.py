@@ -17,33 +17,77 @@ T = TypeVar("T")
 
 
 class QuickLock:
-    """First come, first served. For `async with` alone, where `trio.StrictFIFOLock` would stand."""
+    """First come, first served; where `trio.StrictFIFOLock` would stand, for `async with`."""
 
     def __init__(self) -> None:
-        self._held = False
+        self.held = False
         self._waiting = trio.lowlevel.ParkingLot()
 
     async def __aenter__(self) -> None:
-        if self._held:
+        if self.held:
             await self._waiting.park()
-        self._held = True
+        self.held = True
 
     async def __aexit__(self, *_: object) -> None:
+        self.release()
+
+    def seize(self) -> None:
+        """Only while it is not `held`."""
+        self.held = True
+
+    def release(self) -> None:
         if self._waiting:
             self._waiting.unpark()  # it is never free in between, so that nobody overtakes
         else:
-            self._held = False
+            self.held = False
+
+
+class Shown(Generic[T]):
+    """Whoever waits for the next of something, and may take it on the spot from whoever brings it."""
+
+    def __init__(self) -> None:
+        self._taken: Callable[[T], bool] = nobody_takes
+        self._raised: Exception | None = None
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def wait(self, taken: Callable[[T], bool] = nobody_takes) -> None:
+        """Until it is woken. Raises what `taken` raises, be it cancelled meanwhile."""
+        self._taken = taken
+        try:
+            await self._waiting.park()
+        finally:
+            self._taken = nobody_takes
+            if self._raised is not None:
+                raised, self._raised = self._raised, None
+                raise raised
+
+    def show(self, item: T) -> bool:
+        """Whether it is taken. A bug of whoever takes it is theirs: they have it, and learn of it where they wait."""
+        # Who is cancelled does not wait any more.
+        if not self._waiting:
+            return False
+        try:
+            return self._taken(item)
+        except Exception as bug:
+            self._raised = bug
+            self.wake()
+            return True
+
+    def wake(self) -> None:
+        """Has everybody who waits look again."""
+        if self._waiting:
+            self._waiting.unpark_all()
 
 
 class QuickReceiver(Generic[T]):
     """Of `trio.MemoryReceiveChannel` what trio-websocket uses, for one task; what waits in it is its own."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: float) -> None:
         self._size = size
         self._items: deque[T] = deque()
         self._ended = self._closed = False
-        self._taken: Callable[[T], bool] = nobody_takes
-        self._waiting = trio.lowlevel.ParkingLot()
+        self._receiver = Shown[T]()
+        self._room = trio.lowlevel.ParkingLot()
 
     async def receive(self, taken: Callable[[T], bool] = nobody_takes) -> T:
         """The next one. What comes while this waits is shown to `taken` first, by the sender."""
@@ -54,35 +98,38 @@ class QuickReceiver(Generic[T]):
                 raise trio.ClosedResourceError
             if self._ended:
                 raise trio.EndOfChannel
-            self._taken = taken
-            await self._waiting.park()
+            await self._receiver.wait(taken)
         if len(self._items) == self._size:
-            self._waiting.unpark_all()
+            self._room.unpark_all()
         return self._items.popleft()
 
     async def take(self, item: T) -> None:
         """Waits while it is full."""
         while len(self._items) >= self._size and not self._closed and not self._ended:
-            await self._waiting.park()
+            await self._room.park()
         if self._ended:
             raise trio.ClosedResourceError
         if self._closed:
             raise trio.BrokenResourceError
-        # Who is cancelled does not wait any more: what was shown to `taken` and left is received.
-        waits = self._waiting and not self._items
-        if not waits or not self._taken(item):
+        self.put(item)
+
+    def put(self, item: T) -> None:
+        """Without waiting, be it full or over."""
+        if self._items or not self._receiver.show(item):
             self._items.append(item)
-            self._waiting.unpark_all()
+            self._receiver.wake()
 
     def end(self) -> None:
         """Nothing more comes."""
         self._ended = True
-        self._waiting.unpark_all()
+        self._receiver.wake()
+        self._room.unpark_all()
 
     async def aclose(self) -> None:
         self._closed = True
         self._items.clear()
-        self._waiting.unpark_all()
+        self._receiver.wake()
+        self._room.unpark_all()
         await trio.lowlevel.checkpoint()
 
 

@@ -20,6 +20,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from neko.sockets.lean import prompt
 from neko.sockets.socket import Rejected, SocketClosed, Taken, nobody_takes
 
 BUFFER = 64 * 1024  # bytes; a burst of frames in one wake-up
@@ -36,6 +37,7 @@ class SansIoSocket:
     def __init__(self, protocol: Protocol, stream: trio.abc.Stream, seen: Iterable[object] = ()) -> None:
         self._protocol = protocol
         self._stream = stream
+        self._line = prompt(stream)
         self._messages: deque[str | bytes] = deque()
         self._fragments: list[bytes] = []
         self._text = True  # what the fragments are of
@@ -43,6 +45,8 @@ class SansIoSocket:
         self._names = count(1)
         self._over = False  # nothing more comes
         self._broken = False  # nothing more goes: the line is cut, or half a frame has left
+        self._rest = b""  # of frames that have left in part
+        self._begun = False  # they are to be sent again by `send`
         self._left = False  # we have said goodbye: nobody receives any more
         self._reading = self._sending = False
         self._readers = trio.lowlevel.ParkingLot()
@@ -50,15 +54,32 @@ class SansIoSocket:
         self._take_events(seen)
 
     async def send(self, *frames: str | bytes) -> None:
-        with self._open():
-            for frame in frames:
-                if isinstance(frame, str):
-                    self._protocol.send_text(frame.encode())
-                else:
-                    self._protocol.send_binary(frame)
+        if not self._begun:
+            with self._open():
+                self._write(frames)
+        self._begun = False
         await self.flush()
         if self._over or self._broken:
             raise self._closed()
+
+    def send_now(self, *frames: str | bytes) -> bool:
+        if self._line is None or self._sending or self._broken or self._rest:
+            return False
+        try:
+            self._write(frames)
+        except InvalidState:
+            return False
+        data = b"".join(self._protocol.data_to_send())
+        self._rest = data[self._line.send_now(data) :]
+        self._begun = bool(self._rest)
+        return not self._begun
+
+    def _write(self, frames: Iterable[str | bytes]) -> None:
+        for frame in frames:
+            if isinstance(frame, str):
+                self._protocol.send_text(frame.encode())
+            else:
+                self._protocol.send_binary(frame)
 
     async def receive(self, taken: Taken = nobody_takes) -> str | bytes:  # noqa: ARG002  # whoever receives reads
         if self._messages:
@@ -123,7 +144,8 @@ class SansIoSocket:
             await self._senders.park()
         self._sending = True
         try:
-            while not self._broken and (data := b"".join(self._protocol.data_to_send())):
+            while not self._broken and (data := b"".join([self._rest, *self._protocol.data_to_send()])):
+                self._rest = b""
                 await self._stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._broken = True  # whoever reads learns how it ended

@@ -46,6 +46,14 @@ class Socket(Protocol):
         """
         ...
 
+    def send_now(self, *frames: str | bytes) -> bool:
+        """`send`, where nothing has to be waited for: True when all of it is on the line.
+
+        False: not all is, or nothing. The next thing that is sent must be these frames again, by `send`, which sends
+        what is left of them and raises whatever is wrong.
+        """
+        ...
+
     async def receive(self, taken: Taken = nobody_takes) -> str | bytes:
         """The next message. Raises `SocketClosed` after the last one.
 

@@ -12,7 +12,8 @@ from attrs import define, evolve, field
 from neko.config.snapshot import Snapshot
 from neko.protocol.client import InputMode
 from neko.realtime.errors import ProviderError, SessionLost
-from neko.realtime.session import Facts, Hear, Line, ModelCommand, ModelEvent
+from neko.realtime.session import Facts, Hear, Line, ModelCommand, ModelEvent, Told, tell_nobody
+from neko.sockets.quick import QuickReceiver
 
 Happening = ModelEvent | ProviderError
 VOICED = Facts(hears_hz=24_000, speaks_hz=24_000)
@@ -34,9 +35,7 @@ class FakeModelSession:
     dead: bool = False  # answers nothing any more, pings neither
     takes_s: float = 0.0  # how long it takes a line or a command in; one that is closed meanwhile raises
     # Without bound: a test says what it likes before anybody listens, and never much.
-    _events: tuple[trio.MemorySendChannel[Happening], trio.MemoryReceiveChannel[Happening]] = field(
-        factory=lambda: trio.open_memory_channel[Happening](inf)
-    )
+    _events: QuickReceiver[Happening] = field(factory=lambda: QuickReceiver[Happening](inf))
 
     async def prime(self, lines: Sequence[Line]) -> None:
         await self._take()
@@ -44,10 +43,19 @@ class FakeModelSession:
 
     async def send(self, command: ModelCommand) -> None:
         await self._take()
+        self._note(command)
+
+    def _note(self, command: ModelCommand) -> None:
         if isinstance(command, Hear):
             self.heard += command.pcm
         else:
             self.got.append(command)
+
+    def send_now(self, command: ModelCommand) -> bool:
+        if self.takes_s or not self.open:
+            return False
+        self._note(command)
+        return True
 
     async def _take(self) -> None:
         await trio.sleep(self.takes_s)
@@ -58,8 +66,8 @@ class FakeModelSession:
         """Answered at once, unless it is `dead`."""
         await trio.sleep(inf if self.dead else 0)
 
-    async def receive(self) -> ModelEvent:
-        event = await self._events[1].receive()
+    async def receive(self, told: Told = tell_nobody) -> ModelEvent:
+        event = await self._events.receive(lambda event: not isinstance(event, ProviderError) and told(event))
         if isinstance(event, ProviderError):
             raise event
         return event
@@ -67,7 +75,7 @@ class FakeModelSession:
     def say(self, *events: Happening) -> None:
         """Has the session say this, in order; an error ends it."""
         for event in events:
-            self._events[0].send_nowait(event)
+            self._events.put(event)
 
 
 @define(eq=False)

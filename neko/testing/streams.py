@@ -78,6 +78,7 @@ class Sending(trio.abc.SendStream):
 
     def __init__(self, peer: Receiving) -> None:
         self.free: Callable[[], Awaitable[None]] | None = None
+        self.room: Callable[[], int] | None = None  # how many bytes go without waiting; None: all, or none
         self._peer = peer
         self._waiting = bytearray()
         self._busy = self._closed = False
@@ -96,6 +97,21 @@ class Sending(trio.abc.SendStream):
             self._pass_on()
         finally:
             self._busy = False
+
+    def send_now(self, data: bytes) -> int:
+        """As much of it as there is `room` for; as `neko.sockets.lean.Prompt`."""
+        if self._busy or self._closed or self._waiting:
+            return 0
+        if self.room is None:
+            size = len(data) if self.free is None else 0
+        else:
+            size = min(len(data), self.room())
+        try:
+            if size:
+                self._peer.take(data[:size])
+        except trio.BrokenResourceError:
+            return 0
+        return size
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -22,7 +22,7 @@ from neko.protocol.codec import MAX_FRAME, write_server
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import CharacterSwitched, Status
 from neko.sockets import Rejected, Socket, SocketClosed, TrioSocket
-from neko.sockets.lean import lean
+from neko.sockets.lean import lean, prompt
 from neko.sockets.lean_connection import lean_request
 from neko.sockets.sans_io_socket import accept
 from neko.sockets.trio_socket import closed_as
@@ -158,7 +158,7 @@ async def _accept_trio(nursery: trio.Nursery, welcome: Welcome, stream: trio.Soc
             connection = await request.accept(subprotocol=_subprotocol(welcome, head))
         except ConnectionClosed as closed:
             raise closed_as(closed) from None
-        return TrioSocket(connection, handshake.inner)
+        return TrioSocket(connection, prompt(handshake.inner))
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,8 @@ from neko.sockets.lean_connection import lean_request
 from neko.testing.person import Person
 from neko.testing.streams import stream_pair
 
+BEGINNING = 7  # bytes of a message: all of its head and some of what it says
+
 
 @define(eq=False)
 class Line:
@@ -26,6 +29,7 @@ class Line:
 
     stalled_at: float = 0.0  # when it last stopped reading
     _reads: trio.Event = field(factory=trio.Event)
+    _left: int = 0  # bytes that still fit
 
     def __attrs_post_init__(self) -> None:
         self.read_on()
@@ -33,10 +37,18 @@ class Line:
     def stall(self) -> None:
         if self._reads.is_set():
             self._reads = trio.Event()
+            self._left = BEGINNING
             self.stalled_at = trio.current_time()
 
     def read_on(self) -> None:
         self._reads.set()
+
+    def room(self) -> int:
+        """A line that has just stalled takes the beginning of a message; then it is full."""
+        if self._reads.is_set():
+            return sys.maxsize
+        room, self._left = self._left, 0
+        return room
 
     async def free(self) -> None:
         await self._reads.wait()
@@ -46,7 +58,7 @@ class Line:
 async def open_person(manager: LLMSessionManager, line: Line) -> AsyncIterator[Person]:
     """A connected client; vanishes when the context is left."""
     client_end, server_end = stream_pair()
-    server_end.send_stream.free = line.free
+    server_end.send_stream.free, server_end.send_stream.room = line.free, line.room
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_serve, server_end, manager)
         websocket = await wrap_client_stream(nursery, client_end, "neko", "/ws")  # type: ignore[arg-type]
@@ -60,7 +72,7 @@ async def _serve(stream: Any, manager: LLMSessionManager) -> None:
     async with trio.open_nursery() as nursery:
         request = await lean_request(nursery, stream, message_queue_size=1, max_message_size=MAX_FRAME)
         websocket = await request.accept()
-        await serve_connection(TrioSocket(websocket), manager, AudioFraming.BASE64)
+        await serve_connection(TrioSocket(websocket, stream.send_stream), manager, AudioFraming.BASE64)
         with trio.move_on_after(1):
             await websocket.aclose()
         nursery.cancel_scope.cancel()
