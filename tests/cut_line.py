@@ -111,7 +111,7 @@ class CutLines:
         async with trio.open_nursery() as nursery:
             request = await lean_request(nursery, stream, message_queue_size=1, max_message_size=MAX_FRAME)
             websocket = await request.accept()
-            await serve_connection(TrioSocket(websocket, stream.send_stream), self.manager, self.framing)
+            await serve_connection(TrioSocket(websocket, stream), self.manager, self.framing)
             with trio.move_on_after(1):
                 await websocket.aclose()
             nursery.cancel_scope.cancel()

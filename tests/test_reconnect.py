@@ -223,7 +223,7 @@ async def test_a_client_behind_a_dead_line_has_vanished(house: FakeHouse, autoju
         await started(house, person)
         await trio.sleep(60)
         assert house.managers[NAME].websocket is not None
-        person.stream.send_stream = Nowhere()
+        person.stream.send_stream = Nowhere()  # type: ignore[attr-defined]
         await trio.sleep(HEARTBEAT_S + HEARTBEAT_WITHIN + 0.1)
         assert house.managers[NAME].websocket is None
         assert len(house.models.live) == 1

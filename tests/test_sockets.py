@@ -121,6 +121,61 @@ async def test_a_megabyte_to_a_client_that_reads_slowly(library: WebSocketLibrar
 
 
 @both
+async def test_half_a_message_is_finished_before_anything_else_leaves(library: WebSocketLibrary) -> None:
+    """Whoever sends at once goes on where it stopped, and the pong to a ping that came meanwhile waits."""
+    sounds = [bytes(range(256)) * size for size in (1, 4_096, 16, 256)]
+    at_once: list[bool] = []
+    half, asked = trio.Event(), trio.Event()
+
+    async def serve(socket: Socket) -> None:
+        for number, sound in enumerate(sounds * 10):
+            sent = socket.send_now(f"header {number}", sound)
+            at_once.append(sent)
+            if not sent:
+                half.set()
+                await asked.wait()
+                await socket.send(f"header {number}", sound)
+        assert await socket.receive() == "done"
+
+    async def ask(client: WebSocketConnection) -> None:
+        await half.wait()
+        with trio.CancelScope() as asking:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client.ping)
+                await trio.testing.wait_all_tasks_blocked(0.02)
+                asked.set()
+        assert not asking.cancelled_caught
+
+    async with served(library, serve) as url, client_of(url) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(ask, client)
+        await asked.wait()
+        for number, sound in enumerate(sounds * 10):
+            assert await client.get_message() == f"header {number}"
+            assert await client.get_message() == sound
+        await client.send_message("done")
+    assert set(at_once) == {True, False}
+
+
+@both
+async def test_what_cannot_leave_at_once_raises_when_it_is_sent(library: WebSocketLibrary) -> None:
+    closed: list[int | None] = []
+
+    async def serve(socket: Socket) -> None:
+        assert socket.send_now("hello")
+        with pytest.raises(SocketClosed):
+            await socket.receive()
+        assert not socket.send_now("anybody?")
+        with pytest.raises(SocketClosed) as end:
+            await socket.send("anybody?")
+        closed.append(end.value.code)
+
+    async with served(library, serve) as url, client_of(url) as client:
+        assert await client.get_message() == "hello"
+        await client.aclose(4000)
+    assert closed == [4000]
+
+
+@both
 async def test_a_ping_is_answered_after_all_that_came_before(library: WebSocketLibrary) -> None:
     answered = trio.Event()
 

@@ -43,6 +43,7 @@ class OmniRealtimeClient:
         self._garbage = 0  # frames in a row
         self._told: Told = tell_nobody  # whom `receive` waits for
         self._shown: str | bytes | None = None  # a frame of which not all was taken where it came; it is read already
+        self._unsent: list[str] = []  # frames of the command that is to be sent again
         self.id = ""
 
     @property
@@ -51,20 +52,25 @@ class OmniRealtimeClient:
 
     async def open(self, setup: Setup) -> None:
         """Makes the connection the session of `setup`; returns when the provider has confirmed it."""
-        await self._write(self._dialect.open(setup))
+        await self._send(map(_written, self._dialect.open(setup)))
         while not self.id:
             frame = await self._read()
             self.id = self._dialect.opened(frame) or ""
             self._read_already += self._dialect.read(frame)
 
     async def prime(self, lines: Sequence[Line]) -> None:
-        await self._write(self._dialect.prime(lines))
+        await self._send(map(_written, self._dialect.prime(lines)))
 
     async def send(self, command: ModelCommand) -> None:
-        await self._write(self._dialect.write(command))
+        # A dialect is asked once for each command: it may remember that it was.
+        frames, self._unsent = self._unsent or [*map(_written, self._dialect.write(command))], []
+        await self._send(frames)
 
     def send_now(self, command: ModelCommand) -> bool:
-        return self._websocket.send_now(*map(_written, self._dialect.write(command)))
+        frames = [*map(_written, self._dialect.write(command))]
+        sent = self._websocket.send_now(*frames)
+        self._unsent = [] if sent else frames
+        return sent
 
     async def receive(self, told: Told = tell_nobody) -> ModelEvent:
         self._told = told
@@ -93,10 +99,9 @@ class OmniRealtimeClient:
         except SocketClosed as closed:
             raise self._ended(closed) from None
 
-    async def _write(self, frames: Iterable[dict[str, Any]]) -> None:
+    async def _send(self, frames: Iterable[str]) -> None:
         try:
-            for frame in frames:
-                await self._websocket.send(_written(frame))
+            await self._websocket.send(*frames)
         except SocketClosed as closed:
             # Whoever reads learns what the close means, after all that came before it.
             raise SessionLost(self._ended(closed).details) from None

@@ -25,7 +25,7 @@ class Person:
     """`got` are the frames as decoded JSON; the PCM of a binary frame is added to its header as `pcm`."""
 
     websocket: WebSocketConnection
-    stream: trio.StapledStream[Any, Any]
+    stream: trio.abc.Stream
     got: list[dict[str, Any]] = field(factory=list)
     closed: int | None = None
     _arrived: trio.Event = field(factory=trio.Event, init=False)
@@ -89,7 +89,7 @@ async def _serve(stream: Any, manager: LLMSessionManager, framing: AudioFraming)
     async with trio.open_nursery() as nursery:
         request = await lean_request(nursery, stream, message_queue_size=1, max_message_size=MAX_FRAME)
         websocket = await request.accept()
-        await serve_connection(TrioSocket(websocket, stream.send_stream), manager, framing)
+        await serve_connection(TrioSocket(websocket, stream), manager, framing)
         with trio.move_on_after(1):
             await websocket.aclose()
         nursery.cancel_scope.cancel()

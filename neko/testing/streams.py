@@ -7,14 +7,12 @@ of many frames that is half of all that Trio does.
 from __future__ import annotations
 
 from operator import index
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import trio
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    End: TypeAlias = trio.StapledStream["Sending", "Receiving"]
 
 
 class Receiving(trio.abc.ReceiveStream):
@@ -137,7 +135,36 @@ class Sending(trio.abc.SendStream):
             self._peer.take(data)
 
 
+class End(trio.abc.HalfCloseableStream):
+    """One end of two; of its two streams either may be exchanged."""
+
+    def __init__(self, send_stream: Sending, receive_stream: Receiving) -> None:
+        self.send_stream = send_stream
+        self.receive_stream = receive_stream
+
+    def send_now(self, data: bytes) -> int:
+        return self.send_stream.send_now(data)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self.send_stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.send_stream.wait_send_all_might_not_block()
+
+    async def send_eof(self) -> None:
+        await self.send_stream.aclose()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        return await self.receive_stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        try:
+            await self.send_stream.aclose()
+        finally:
+            await self.receive_stream.aclose()
+
+
 def stream_pair() -> tuple[End, End]:
     """Both ends; whatever is sent into one can be received from the other."""
     here, there = Receiving(), Receiving()
-    return trio.StapledStream(Sending(there), here), trio.StapledStream(Sending(here), there)
+    return End(Sending(there), here), End(Sending(here), there)

@@ -72,7 +72,7 @@ async def _serve(stream: Any, manager: LLMSessionManager) -> None:
     async with trio.open_nursery() as nursery:
         request = await lean_request(nursery, stream, message_queue_size=1, max_message_size=MAX_FRAME)
         websocket = await request.accept()
-        await serve_connection(TrioSocket(websocket, stream.send_stream), manager, AudioFraming.BASE64)
+        await serve_connection(TrioSocket(websocket, stream), manager, AudioFraming.BASE64)
         with trio.move_on_after(1):
             await websocket.aclose()
         nursery.cancel_scope.cancel()
