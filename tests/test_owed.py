@@ -82,6 +82,26 @@ async def test_a_short_barge_in_is_not_taken_for_answered_by_the_reply_it_cut(
         assert bytes(house.model.heard) == bytes([7, 0] * 2_400)
 
 
+async def test_typed_words_are_still_asked_after_the_reply_that_they_call_off(
+    house: FakeHouse, autojump_clock: MockClock
+) -> None:
+    """The answer to what was spoken begins when the typed words are on their way, and has no word yet."""
+    async with house.client() as person:
+        await start(person)
+        old = house.model
+        old.say(SpeechStarted())
+        await wait_all_tasks_blocked()
+        await ask(person, "and this?")
+        await wish(person, "turn")
+        old.say(SpeechStopped(), UserSaid("what is that?"), ReplyStarted("r1"), ReplyDone("r1", ReplyStatus.CANCELLED))
+        await wait_all_tasks_blocked()
+        assert asked(house, "and this?") == [old]
+        assert person.of("neko.session_swapped") == []
+        old.say(ReplyStarted("r2"), TextDelta("r2", "This is it."), ReplyDone("r2", ReplyStatus.COMPLETED))
+        await wait_all_tasks_blocked()
+        assert [frame["from"] for frame in person.of("neko.session_swapped")] == [old.id]
+
+
 async def test_a_story_is_gone_on_with_after_a_second_loss(house: FakeHouse, autojump_clock: MockClock) -> None:
     async with house.client() as person:
         await start(person)

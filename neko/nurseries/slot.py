@@ -200,7 +200,9 @@ class Slot:
                 spoke, self.answering, self.speaking = self.speaking, False, False
                 # Without a word it has answered nothing, unless it asks for something first.
                 answered = status is ReplyStatus.COMPLETED and self._calls_tool
-                settled = None if spoke else self._settle(answered=answered)
+                # Typed words call off the reply before theirs, and have still asked for their own.
+                asked = Say if status is ReplyStatus.CANCELLED else ()
+                settled = None if spoke else self._settle(answered=answered, but=asked)
                 self._expect_if_busy()
                 return settled
             case ReplyDone():
@@ -277,17 +279,18 @@ class Slot:
         between = SpeechResampler(self.given.hz or hears_hz, hears_hz)
         return between.push(self.given.pcm) + between.flush()
 
-    def _settle(self, *, answered: bool) -> Settled:
-        """All that it was asked and given is answered, or will not be."""
+    def _settle(self, *, answered: bool, but: type[Say] | tuple[()] = ()) -> Settled:
+        """All that it was asked and given is answered, or will not be; `but` questions of this kind still will."""
         if self.unspoken or any(isinstance(each, Say) for each in self.owed):
             self.wearing.turns += 1
         if self.unspoken or not self.owed:
             # A reply that was asked for answers that, and not what the person began to say meanwhile.
             self.given.answered()
-        self.unspoken, self.unanswered = False, set()
+        later = {id(each) for each in self.owed if isinstance(each, but)}
+        self.unspoken, self.unanswered = False, self.unanswered if later else set()
         noted, self.noted = (self.noted, []) if answered else ([], self.noted)
         # A reply that began before the session had them tells nothing of an agent's results.
-        later = {id(each) for each in self._asking if isinstance(each, Tell)}
+        later |= {id(each) for each in self._asking if isinstance(each, Tell)}
         questions = tuple(each for each in self.owed if id(each) not in later)
         self.owed = [each for each in self.owed if id(each) in later]
         return Settled(questions, answered, news=(*noted, *_news(questions)))
