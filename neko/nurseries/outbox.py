@@ -25,9 +25,11 @@ BACKLOG = 256  # messages; 10 s of 40 ms chunks for a slow client, then it holds
 # and while it is waited for.
 REPLAY_BYTES = 8 * 1024 * 1024
 # Of what has arrived at a client so much is kept all the same: its library may have answered for a program that had not
-# read it yet, and then lost the connection. A second of speech.
-ARRIVED_BYTES = 96 * 1024
-PING_BYTES = 96 * 1024  # between two questions whether it arrives: a second of speech; each costs two small frames
+# read it yet, and then lost the connection. That is 0.7 s of speech at most with the libraries of ADR 6; this is 0.77 s.
+ARRIVED_BYTES = 72 * 1024
+# Between two questions whether it arrives: half a second of speech. Each costs two small frames; what was not asked about
+# is kept for each client that listens.
+PING_BYTES = 48 * 1024
 REMEMBERED = 16  # interrupted turns; of older ones nobody is left who could still send
 MESSAGE_BYTES = 256  # what a message without sound counts for in that
 

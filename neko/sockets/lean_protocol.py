@@ -35,6 +35,7 @@ class LeanProtocol(WSConnection):
         self._held = b""  # what has come and is not read yet
         self._passing = 0  # so many bytes more are of a frame that wsproto reads
         self._in_fragments = False
+        self._greeted = False
         self._asked = False  # wsproto has been given something, and may have events
 
     def receive_data(self, data: bytes | None) -> None:
@@ -49,7 +50,7 @@ class LeanProtocol(WSConnection):
         while True:
             if self._asked:
                 self._asked = False
-                yield from super().events()
+                yield from self._events()
             if self.connection is None or self.connection.state not in _OPEN:
                 return
             message = self._read_frame()
@@ -57,6 +58,16 @@ class LeanProtocol(WSConnection):
                 yield message
             elif not self._asked:
                 return
+
+    def _events(self) -> Generator[Event, None, None]:
+        """wsproto's. Nothing is kept of a handshake that is over: it is as large as all the rest of a connection."""
+        if self._greeted and self.connection is not None:
+            yield from self.connection.events()
+            return
+        yield from super().events()
+        if self.connection is not None:
+            self._greeted = True
+            del self.handshake
 
     def send(self, event: Event) -> bytes:
         """Of messages whole ones only, which all of ours are."""
