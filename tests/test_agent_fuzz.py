@@ -31,9 +31,9 @@ from neko.conversation.journal import Entry, NoJournal, ResultBrought, ResultExp
 from neko.conversation.past import Past
 from neko.nurseries.manager import LLMSessionManager
 from neko.nurseries.minutes import Minutes
-from neko.nurseries.outbox import Subscription
 from neko.nurseries.ports import Ports
 from neko.nurseries.slot import Slot
+from neko.nurseries.subscription import Subscription
 from neko.nurseries.turn import Turn
 from neko.protocol.agents.reports import Delivery, Result, TaskStatus
 from neko.protocol.client import AudioFraming, InputMode, SwapSession, SwapWhen, TypedText

@@ -13,7 +13,8 @@ from neko.audio.ledger import Ledger
 from neko.conversation.journal import NoJournal
 from neko.nurseries.connection import HEARTBEAT_S, HEARTBEAT_WITHIN
 from neko.nurseries.guest import Guest
-from neko.nurseries.outbox import Outbox, Subscription
+from neko.nurseries.outbox import Outbox
+from neko.nurseries.subscription import Subscription
 from neko.protocol.client import AudioFraming
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import Status, UserActivity

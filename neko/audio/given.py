@@ -11,8 +11,8 @@ from neko.audio.pcm import bytes_for, duration_ms
 
 LEAD_MS = 1_000  # kept while nobody speaks: voice detection begins an utterance 300 ms back and tells it a little later
 UNTOLD_MS = 15_000  # kept where nobody tells that somebody speaks: few say more at a stretch without an answer
-# What was given so shortly before an utterance is said to be over came after it: detectors wait for 200 ms of silence or
-# more, and the person may have begun to speak again.
+# What was given so shortly before an utterance is said to be over came after it: detectors wait for 200 ms of silence
+# or more, and the person may have begun to speak again.
 AFTER_MS = 100
 UTTERANCE_MS = 60_000  # kept of what was not answered; no provider listens longer without a commit
 

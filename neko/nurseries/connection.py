@@ -12,7 +12,8 @@ from neko.audio.loudness import loudness
 from neko.config.errors import shown
 from neko.nurseries.guest import Guest
 from neko.nurseries.manager import LLMSessionManager
-from neko.nurseries.outbox import Farewell, Goodbye, Subscription
+from neko.nurseries.outbox import Goodbye
+from neko.nurseries.subscription import Farewell, Subscription
 from neko.protocol.client import (
     AudioFraming,
     ClientMessage,

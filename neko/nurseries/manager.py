@@ -18,11 +18,12 @@ from neko.conversation.past import Past
 from neko.nurseries.census import OpenSessions
 from neko.nurseries.desk import Desk
 from neko.nurseries.hosting import Hosting
-from neko.nurseries.outbox import Goodbye, Subscription
+from neko.nurseries.outbox import Goodbye
 from neko.nurseries.plans import Plans
 from neko.nurseries.ports import Ports
 from neko.nurseries.reception import Reception
 from neko.nurseries.session import Ending, Session
+from neko.nurseries.subscription import Subscription
 from neko.nurseries.translating import foreign
 from neko.nurseries.turn import Turn
 from neko.protocol.client import AudioFraming, InputMode, Microphone, Picture, SwapSession, SwapWhen, TypedText

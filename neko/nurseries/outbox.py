@@ -4,34 +4,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from functools import partial
-from itertools import chain
 from math import inf
 
 import trio
-from attrs import define, field, frozen
+from attrs import frozen
 
 from neko.audio.ledger import Ledger, Spoken
 from neko.conversation.journal import Journal
 from neko.nurseries.aside import Aside
-from neko.nurseries.guest import Guest
+from neko.nurseries.replay import Replay
 from neko.nurseries.waiting import Waiting
 from neko.protocol.codec import SPEECH_HZ
 from neko.protocol.server import AudioChunk, Emotion, Pong, ReplyText, ServerMessage, Translation, TurnEnd
 from neko.sockets.socket import nobody_takes
 
 BACKLOG = 256  # messages; 10 s of 40 ms chunks for a slow client, then it holds the reply back; nothing is dropped
-# Kept for a client that comes back: 87 s of speech, what a client that has fallen silent can miss before it is given up
-# and while it is waited for.
-REPLAY_BYTES = 8 * 1024 * 1024
-# Of what has arrived at a client so much is kept all the same: its library may have answered for a program that had not
-# read it yet, and then lost the connection. That is 0.7 s of speech at most with the libraries of ADR 6; this is 0.77 s.
-ARRIVED_BYTES = 72 * 1024
-# Between two questions whether it arrives: half a second of speech. Each costs two small frames; what was not asked about
-# is kept for each client that listens.
-PING_BYTES = 48 * 1024
 REMEMBERED = 16  # interrupted turns; of older ones nobody is left who could still send
-MESSAGE_BYTES = 256  # what a message without sound counts for in that
 
 
 @frozen
@@ -40,14 +28,6 @@ class Goodbye:
 
     code: int
     reason: str
-
-
-@define(eq=False)
-class Farewell:
-    """What a connection that lost its place is still told before it closes."""
-
-    message: ServerMessage
-    code: int
 
 
 @frozen
@@ -60,13 +40,6 @@ class Silenced:
 
 Taken = Callable[[ServerMessage | Goodbye], bool]
 """Does with a message all that is to be done, or nothing and answers False."""
-
-Leaves = Callable[[int, ServerMessage], bool]
-"""Sends a message under its number, at once; False when it does not manage to."""
-
-
-def nothing_leaves(_: int, __: ServerMessage) -> bool:
-    return False
 
 
 class Outbox:
@@ -85,10 +58,7 @@ class Outbox:
         self._aside = Aside()
         self._silenced: deque[str] = deque(maxlen=REMEMBERED)
         self._closed = False
-        self._seq = 0
-        self._sent: deque[tuple[int, ServerMessage]] = deque()
-        self._sent_bytes = 0
-        self._arrived_seq = 0
+        self.left = Replay()
 
     def post(self, message: ServerMessage | Goodbye) -> None:
         """For what happens once: never waits, so that deciding it and telling it are one step."""
@@ -215,173 +185,15 @@ class Outbox:
     async def change(self) -> None:
         await self._waiting.change()
 
-    @property
-    def next_seq(self) -> int:
-        return self._seq + 1
-
     def number(self, message: ServerMessage) -> int:
-        """The number under which the message leaves; remembers it for a client that comes back."""
-        if isinstance(message, Pong):
-            return self._seq
-        self._seq += 1
-        self._enter(Spoken.SENT, message)
-        self._sent.append((self._seq, message))
-        self._sent_bytes += _size(message)
-        while self._sent_bytes > REPLAY_BYTES:
-            self._sent_bytes -= _size(self._sent.popleft()[1])
-        return self._seq
-
-    def arrived(self, seq: int) -> None:
-        """The client has everything up to this number: all but the last of it need not be kept."""
-        if seq <= self._arrived_seq:
-            return
-        self._arrived_seq = seq
-        # Numbers have no gaps, so that the place of one is known.
-        kept_bytes = sum(_size(message) for number, message in self._sent if number > seq)
-        while self._sent and self._sent_bytes - kept_bytes > ARRIVED_BYTES:
-            self._sent_bytes -= _size(self._sent.popleft()[1])
-
-    def missed(self, after: int) -> deque[tuple[int, ServerMessage]] | None:
-        """Everything that left after number `after`; None when part of it is no longer known, or was never sent."""
-        oldest = self._sent[0][0] if self._sent else self._seq + 1
-        if not oldest - 1 <= after <= self._seq:
-            return None
-        return deque(entry for entry in self._sent if entry[0] > after)
+        """The number under which the message leaves."""
+        if not isinstance(message, Pong):
+            self._enter(Spoken.SENT, message)
+        return self.left.number(message)
 
     def _enter(self, fate: Spoken, message: ServerMessage | Goodbye) -> None:
         if isinstance(message, AudioChunk):
             self.ledger.spoken(fate, len(message.pcm), SPEECH_HZ)
-
-
-@define(eq=False)
-class Subscription:
-    """One connection's place at an outbox: what it missed, then what comes. It waits until it is begun."""
-
-    outbox: Outbox
-    guest: Guest
-    last_words: Farewell | Goodbye | None = None
-    gone: trio.Event = field(factory=trio.Event)  # its connection is over
-    _leaving: tuple[Outbox, int] | None = None  # the message that was received last
-    _left: tuple[Outbox, int] | None = None  # the last one that is on the line, with all before it
-    _worth_a_ping: trio.Event = field(factory=trio.Event)
-    _left_bytes: int = 0  # since the last ping
-    _missed: deque[tuple[int, ServerMessage]] = field(factory=deque)
-    _halfway: tuple[int, ServerMessage] | None = None  # what `leaves` could not finish; received before all else
-    begun: bool = False
-    _closed: bool = False
-
-    def begin(self, after: int | None) -> bool:
-        """Lets it run, from after that number or from now, the first time it is called.
-
-        False, and nothing begins, when it runs already and has a number to begin at, or when what was missed is not
-        known any more.
-        """
-        if self.begun:
-            return after is None
-        missed = deque() if after is None else self.outbox.missed(after)
-        if missed is None:
-            return False
-        self._missed = missed
-        self.begun = True
-        self.outbox.wake()
-        return True
-
-    def join(self, outbox: Outbox) -> None:
-        """From now on this is where its messages come from; what waits for it, if it has begun, goes along."""
-        if outbox is self.outbox:
-            return
-        left, self.outbox = self.outbox, outbox
-        if self.begun:
-            self._missed.extend(left.rest())
-        left.wake()
-
-    def first(self, pong: Pong) -> None:
-        """Before all that was missed; it has no number."""
-        self._missed.appendleft((0, pong))
-
-    def sound_to_come(self) -> Iterator[AudioChunk]:
-        """What its client has not been sent yet, or is sent again."""
-        waiting = (message for _, message in self._missed), self.outbox.waiting()
-        return (each for each in chain(*waiting) if isinstance(each, AudioChunk))
-
-    async def send(self, message: ServerMessage) -> None:
-        """For its client, as `Outbox.send`; waits no longer than somebody may read it."""
-        while self.outbox.full and not self._closed:
-            await self.outbox.change()
-        self.outbox.post(message)
-        await trio.lowlevel.checkpoint()
-
-    async def receive(self, leaves: Leaves = nothing_leaves) -> tuple[int, ServerMessage] | None:
-        """The next message and its number; None when this connection is to say its last words.
-
-        What is posted while this waits is shown to `leaves` first, by whoever posts it: that saves a turn of the event
-        loop. What it does not finish is the next to be received.
-        """
-        while self._halfway is not None or not self._closed:
-            if self._halfway is not None:
-                entry, self._halfway = self._halfway, None
-                return entry
-            if self.begun and self._missed:
-                await trio.lowlevel.checkpoint()  # there may be thousands, and a fast line takes them at once
-                seq, missed = self._missed.popleft()
-                self._leaving = self.outbox, seq
-                return seq, missed
-            message = self.outbox.take() if self.begun else None
-            if isinstance(message, Goodbye):
-                self.last_words = message
-                return None
-            if message is not None:
-                # No checkpoint since it was taken: what is numbered is sent, or known to be missing.
-                seq = self.outbox.number(message)
-                self._leaving = self.outbox, seq
-                return seq, message
-            await (self.outbox.next(partial(self._show, self.outbox, leaves)) if self.begun else self.outbox.change())
-        return None
-
-    def _show(self, outbox: Outbox, leaves: Leaves, message: ServerMessage | Goodbye) -> bool:
-        """It is numbered and on its way; or it has to wait for its turn."""
-        if isinstance(message, Goodbye | TurnEnd):
-            return False
-        if self._closed or outbox is not self.outbox or self._missed or self._halfway is not None:
-            return False
-        seq = outbox.number(message)
-        self._leaving = outbox, seq
-        if not leaves(seq, message):
-            self._halfway = seq, message
-            self.outbox.wake()
-        return True
-
-    def sent(self, message: ServerMessage) -> None:
-        """The one that was received last is on the line."""
-        self._left = self._leaving
-        self._left_bytes += _size(message)
-        if self._left_bytes >= PING_BYTES:
-            self._worth_a_ping.set()
-
-    async def much_left(self) -> None:
-        """Returns when so much is on its way that the client should be asked whether it arrives."""
-        await self._worth_a_ping.wait()
-
-    def asking(self) -> Callable[[], None]:
-        """The client is asked now; to be called when it has answered."""
-        self._left_bytes = 0
-        self._worth_a_ping = trio.Event()
-        if self._left is None:
-            return lambda: None
-        outbox, seq = self._left
-        return partial(outbox.arrived, seq)
-
-    def close(self, farewell: Farewell | None = None) -> None:
-        """Ends the place: its connection says `farewell` and closes."""
-        if not self._closed:
-            self.last_words = farewell
-            self._closed = True
-            self.outbox.wake()
-
-    @property
-    def next_seq(self) -> int:
-        """For a last word that is not part of the stream."""
-        return self.outbox.next_seq
 
 
 def _turn_of(message: ServerMessage | Goodbye) -> str | None:
@@ -397,7 +209,3 @@ def _turn_of(message: ServerMessage | Goodbye) -> str | None:
 
 def _end_of(message: ServerMessage | Goodbye) -> str | None:
     return message.turn_id if isinstance(message, TurnEnd) else None
-
-
-def _size(message: ServerMessage) -> int:
-    return len(message.pcm) if isinstance(message, AudioChunk) else MESSAGE_BYTES

@@ -9,8 +9,9 @@ from attrs import define, field
 from neko.audio.ledger import Ledger
 from neko.conversation.journal import Journal
 from neko.nurseries.guest import Guest
-from neko.nurseries.outbox import Farewell, Outbox, Subscription
+from neko.nurseries.outbox import Outbox
 from neko.nurseries.session import Session
+from neko.nurseries.subscription import Farewell, Subscription
 from neko.protocol.client import AudioFraming
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import Status

@@ -100,10 +100,8 @@ class Sending(trio.abc.SendStream):
         """As much of it as there is `room` for; as `neko.sockets.lean.Prompt`."""
         if self._busy or self._closed or self._waiting:
             return 0
-        if self.room is None:
-            size = len(data) if self.free is None else 0
-        else:
-            size = min(len(data), self.room())
+        room = (0 if self.free else len(data)) if self.room is None else self.room()
+        size = min(len(data), room)
         try:
             if size:
                 self._peer.take(data[:size])
