@@ -11,9 +11,6 @@ from neko.audio.pcm import bytes_for, duration_ms
 
 LEAD_MS = 1_000  # kept while nobody speaks: voice detection begins an utterance 300 ms back and tells it a little later
 UNTOLD_MS = 15_000  # kept where nobody tells that somebody speaks: few say more at a stretch without an answer
-# What was given so shortly before an utterance is said to be over came after it: detectors wait for 200 ms of silence
-# or more, and the person may have begun to speak again.
-AFTER_MS = 100
 UTTERANCE_MS = 60_000  # kept of what was not answered; no provider listens longer without a commit
 
 
@@ -44,7 +41,6 @@ class Given:
         self._most = bytes_for(UTTERANCE_MS, hz)
         self._untold_size = bytes_for(UNTOLD_MS, hz)
         self._lead_size = bytes_for(LEAD_MS, hz) if tells_speech else self._untold_size
-        self._after_size = bytes_for(AFTER_MS, hz)
         self._person = Person.QUIET
         self._hush = 0  # bytes since the last loud ones, where nobody tells that somebody speaks
         self._too_long = 0  # bytes of what was not answered that are not kept any more
@@ -81,10 +77,10 @@ class Given:
         self._person = Person.SPEAKING
 
     def ended(self, at_ms: float | None) -> None:
-        """The session has the utterance up to here; without a position, all that was given but the very last."""
+        """The session has the utterance up to here; without a position, all that was given."""
         self._person = Person.QUIET
-        of_it = len(self._sound) - self._after_size if at_ms is None else bytes_for(at_ms, self.hz) - self._before
-        self._committed.add(self._take(of_it))
+        end = self._before + len(self._sound) if at_ms is None else bytes_for(at_ms, self.hz)
+        self._committed.add(self._take(end - self._before))
         self._bound()
 
     def answered(self) -> None:
