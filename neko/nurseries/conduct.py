@@ -1,10 +1,9 @@
-"""The one task that writes to a model session and moves the `current` pointer."""
+"""The one task that moves the `current` pointer and writes to a model session; sound needs it to wait, not to run."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from math import inf
 from typing import Protocol, assert_never
 
 import trio
@@ -104,14 +103,12 @@ class Conduct:
 
     async def _next(self) -> Input | None:
         """What comes next; None when it is time to look whether something can be done."""
-        look_at = self._turns.quiet_at if self._late or self._news.wait else inf
-        if self._news.wait:
-            look_at = min(look_at, self._news.next_at)
-        if self._due is not None:
-            look_at = self._due.by
-        if look_at == inf:
+        if self._due is None and not self._late and not self._news.wait:
             return await self._inbox.receive(self._hear_now)
-        with trio.move_on_at(look_at):
+        look_at = self._turns.quiet_at if self._due is None else self._due.by
+        if self._due is None and self._news.wait:
+            look_at = min(look_at, self._news.next_at)
+        with trio.move_on_at(min(look_at, self.current.stops_at)):
             return await self._inbox.receive()
         return None
 
@@ -142,13 +139,11 @@ class Conduct:
                 assert_never(message)
 
     def _hear_now(self, block: MicBlock) -> bool:
-        """Where it comes, as long as the conduct waits: it is still the only one that sends at any time."""
+        """Where it comes, as long as the conduct waits for nothing else: nobody but the two sends at any time."""
         current = self.current
         if current.hears_hz is None or self._stale(block) or not current.up_to_date:
             return False
-        wanted = current.given.wanted
-        sent = current.hear_now(block.pcm, block.sample_rate)
-        if not sent or (wanted and not current.given.wanted):
+        if not current.hear_now(block.pcm, block.sample_rate):
             self._inbox.look()
         return True
 

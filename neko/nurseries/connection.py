@@ -163,7 +163,7 @@ async def _resume(message: Resume, client: Subscription, manager: LLMSessionMana
 
 
 async def _write(websocket: Socket, client: Subscription) -> None:
-    """The only task that sends messages to this client; says goodbye when its place is gone."""
+    """Sends all messages to this client, and says goodbye when its place is gone."""
 
     def leaves(seq: int, message: ServerMessage) -> bool:
         """Where it is posted, as long as this task waits: it is still the only one that sends at any time."""

@@ -22,7 +22,7 @@ from neko.sockets.socket import nobody_takes
 
 BACKLOG = 64  # messages; who types on while so many wait is told that they were not taken
 # A provider's detector looks at 20 to 32 ms at a time, and each message costs more than its sound: frames are joined to
-# this, and a block that does not fill is passed on when it is as old.
+# this.
 JOINED_S = 0.04
 # When a block that does not fill is passed on. Later than it is due, by what frames are late at times: a deadline that
 # the next block moves before it rings costs little.
@@ -192,7 +192,7 @@ class Inbox:
         self._waiting.wake()
 
     async def receive(self, taken: Taken = nobody_takes) -> Input:
-        """The next message, in order; sound is given until `JOINED_S` to be joined by more.
+        """The next message, in order; sound is given until `LONGEST_S` to be joined by more.
 
         While this waits, and only for sound, `taken` is asked whether it takes the block, by whoever completes it.
         """

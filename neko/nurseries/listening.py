@@ -1,4 +1,4 @@
-"""What a model session says, turned into what the client is told; runs in that session's own task."""
+"""What a model session says, turned into what the client is told; runs in that session's own tasks."""
 
 from __future__ import annotations
 

@@ -13,14 +13,14 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from neko.audio.given import Given
-from neko.audio.ledger import Heard, Ledger
-from neko.audio.noise import Ears, ears
-from neko.audio.resample import SpeechResampler
+from neko.audio.ledger import Ledger
 from neko.config.snapshot import Snapshot
 from neko.conversation.callbacks import Callback
+from neko.nurseries.hearing import Hearing
+from neko.nurseries.patience import Patience
 from neko.nurseries.wear import Wearing
 from neko.protocol.client import InputMode
-from neko.realtime.errors import ProviderError, SessionLost
+from neko.realtime.errors import ProviderError
 from neko.realtime.session import (
     AudioDelta,
     Complaint,
@@ -46,7 +46,6 @@ from neko.realtime.session import (
 )
 
 REMEMBERED = 16  # interrupted replies; of older ones nothing comes any more
-UNANSWERED = "the provider has not answered for {:g} s"
 
 
 @frozen
@@ -102,7 +101,8 @@ class Slot:
     over: trio.Event  # it is closed
     id: str = field(factory=lambda: f"model_{uuid4().hex[:12]}", init=False)  # ours; two vendors may give the same
     lost: ProviderError | None = field(default=None, init=False)
-    given: Given = field(init=False)
+    hearing: Hearing = field(init=False)
+    patience: Patience = field(init=False)
     wearing: Wearing = field(init=False)
     owed: list[Question] = field(factory=list, init=False)  # asked of it, and not begun to be answered
     unanswered: set[int] = field(factory=set, init=False)  # the typed words among that, by their number in the history
@@ -112,7 +112,6 @@ class Slot:
     retired: bool = field(default=False, init=False)  # another one took its place; it says what it has begun
     calls: dict[str, ToolCalled] = field(factory=dict, init=False)  # tools that it waits for
     noted: list[Callback] = field(factory=list, init=False)  # news that it has and has not told
-    ears: Ears | None = field(default=None, init=False)
     told: int = field(init=False)  # the mark of the history up to which it knows what was said without it
     resumable: tuple[str, int] | None = field(default=None, init=False)  # the last handle, and the history's mark then
     knows: set[str] = field(init=False)  # the sessions whose part of the conversation it took over
@@ -123,12 +122,14 @@ class Slot:
     _unasked: bool = field(default=False, init=False)  # what it is about to answer was said by nobody
     _stops_by: float = field(default=-inf, init=False)  # the last of them is not done yet, or nobody will ever say so
     _unsent: Hear | None = field(default=None, init=False)
-    _listening: trio.CancelScope = field(factory=trio.CancelScope, init=False)
-    _answer_by: float = field(default=inf, init=False)
+    _refused: ModelEvent | None = field(default=None, init=False)  # told, and to be taken later
 
     def __attrs_post_init__(self) -> None:
-        facts = self.session.facts
-        self.given = Given(self.hears_hz or 0, self.listener.ledger, tells_speech=facts.tells_speech)
+        facts, policy = self.session.facts, self.plan.snapshot.session
+        # A typed conversation is deaf, whatever its provider hears.
+        hz = facts.hears_hz if self.plan.mode is InputMode.AUDIO else None
+        self.hearing = Hearing(hz, self.listener.ledger, facts.tells_speech, policy.noise_suppression)
+        self.patience = Patience(policy.silence_s if facts.watched else inf)
         self.wearing = Wearing(facts, self.plan.lines)
         self.told = self.plan.mark
         self.knows = {self.id}
@@ -145,13 +146,18 @@ class Slot:
         return busy or self.given.wanted or bool(self.owed or self.calls)
 
     @property
-    def hears_hz(self) -> int | None:
-        """The rate of the sound that it is given; a typed conversation is deaf, whatever its provider hears."""
-        return self.session.facts.hears_hz if self.plan.mode is InputMode.AUDIO else None
+    def stops_at(self) -> float:
+        """When a reply that was interrupted is taken for done, though nobody said so; infinite when none is."""
+        return self._stops_by if trio.current_time() < self._stops_by else inf
 
     @property
-    def _suppression(self) -> int:
-        return self.plan.snapshot.session.noise_suppression
+    def given(self) -> Given:
+        return self.hearing.given
+
+    @property
+    def hears_hz(self) -> int | None:
+        """The rate of the sound that it is given; None: it is deaf."""
+        return self.hearing.hz
 
     @property
     def speaks_hz(self) -> int:
@@ -170,11 +176,11 @@ class Slot:
                 self.given.began()
                 self._called_off = self._called_off or any(isinstance(each, GoOn) for each in self.owed)
                 self.owed = [each for each in self.owed if not isinstance(each, GoOn)]
-                self._expect(inf)
+                self.patience.rest()
             case SpeechStopped(at_ms):
                 self.given.ended(at_ms)
                 self.unspoken = True
-                self.expect_answer()
+                self.patience.expect()
             case UserSaid(text):
                 # What it has of the person is words by now; none were said, and none will be answered, in a cough.
                 self.given.answered()
@@ -190,11 +196,11 @@ class Slot:
                 self._called_off = False
                 self.answering, self.speaking, self._stops_by = True, False, -inf
                 self._calls_tool = False
-                self.expect_answer()
+                self.patience.expect()
             case TextDelta(reply_id) | AudioDelta(reply_id) if reply_id not in self._cut:
                 # With its first word it answers; a reply that broke off before that was none.
                 begins, self.answering, self.speaking = not self.speaking, True, True
-                self.expect_answer()
+                self.patience.expect()
                 return self._settle(answered=True) if begins else None
             case ReplyDone(reply_id, status) if reply_id not in self._cut:
                 spoke, self.answering, self.speaking = self.speaking, False, False
@@ -246,13 +252,7 @@ class Slot:
         new.owed += self.owed or ([GoOn()] if goes_on else [])
         new.calls |= self.calls
         new.unanswered |= self.unanswered
-        sound = self._sound_for(new)
-        if sound:
-            new.given.carry(sound, wanted=self.given.wanted)
-        if new.hears_hz is None:
-            self.given.end()
-        else:
-            self.given.hand_over()
+        sound = self.hearing.hand_to(new.hearing)
         if stops or self.owed:
             self.answering = self.speaking = False
         self.owed, self.calls, self.unanswered, self.unspoken = [], {}, set(), False
@@ -260,28 +260,11 @@ class Slot:
 
     def end(self) -> None:
         """Nobody will make use of what it was given."""
-        if self.ears is not None:
-            self.given.add(self.ears.flush())
-            self.ears = None
-        self.given.end()
-
-    def _sound_for(self, new: Slot) -> bytes:
-        hears_hz, hearing = new.hears_hz, self.ears
-        self.ears = None
-        if hears_hz is None:
-            return b""
-        if self.given.hz == hears_hz and self._suppression == new._suppression:
-            # What the filter holds back comes out with the sound that comes next.
-            new.ears = hearing
-            return self.given.pcm
-        if hearing is not None:
-            self.given.add(hearing.flush())
-        between = SpeechResampler(self.given.hz or hears_hz, hears_hz)
-        return between.push(self.given.pcm) + between.flush()
+        self.hearing.end()
 
     def _settle(self, *, answered: bool, but: type[Say] | tuple[()] = ()) -> Settled:
         """All that it was asked and given is answered, or will not be; `but` questions of this kind still will."""
-        if self.unspoken or any(isinstance(each, Say) for each in self.owed):
+        if self.unspoken or any(isinstance(each, Say) and not isinstance(each, but) for each in self.owed):
             self.wearing.turns += 1
         if self.unspoken or not self.owed:
             # A reply that was asked for answers that, and not what the person began to say meanwhile.
@@ -298,7 +281,7 @@ class Slot:
     async def ask(self, *questions: Question) -> None:
         """Something that is to be answered, all of it in one reply. Raises `SessionLost`."""
         self.owed += questions
-        self.expect_answer()
+        self.patience.expect()
         *earlier, last = questions
         self._asking = questions
         await self.tell(earlier)
@@ -320,13 +303,13 @@ class Slot:
 
     async def hear(self, pcm: bytes, sample_rate: int) -> None:
         """Passes the person's sound on, at the rate that the provider takes; a text session is deaf."""
-        sound = self._take_in(pcm, sample_rate)
+        sound = self.hearing.take_in(pcm, sample_rate)
         if sound:
             await self.session.send(Hear(sound))
 
     def hear_now(self, pcm: bytes, sample_rate: int) -> bool:
         """`hear`, without waiting; False when `send_rest` is to send it before anything else is sent."""
-        sound = self._take_in(pcm, sample_rate)
+        sound = self.hearing.take_in(pcm, sample_rate)
         if sound and not self.session.send_now(Hear(sound)):
             self._unsent = Hear(sound)
         return self._unsent is None
@@ -343,42 +326,23 @@ class Slot:
             with suppress(ProviderError):
                 await self.session.send(unsent)
 
-    def _take_in(self, pcm: bytes, sample_rate: int) -> bytes:
-        """The person's sound as the provider takes it, entered as given: a session that is lost when it is sent has
-        not made use of it.
-        """
-        hears_hz = self.hears_hz
-        if hears_hz is None:
-            self.listener.ledger.heard(Heard.DEAF, len(pcm), sample_rate)
-            return b""
-        held_back = b""
-        if self.ears is None or self.ears.from_hz != sample_rate:
-            held_back = self.ears.flush() if self.ears else b""
-            self.ears = ears(sample_rate, hears_hz, noise_suppression=self._suppression)
-        sound = held_back + self.ears.push(pcm)
-        if sound:
-            self.given.add(sound)
-        return sound
-
     async def listen(self) -> NoReturn:
         """Tells its listener what it says. Raises `ProviderError`, also when it owes an answer and stays silent."""
         while True:
-            event = await self._until_behind()
+            event = await self.patience.with_(self._until_behind)
             await self.listener.take_later(self, event)
 
     async def _until_behind(self) -> ModelEvent:
         """Tells what it says until something is not taken at once; that is returned."""
         while True:
-            with trio.CancelScope(deadline=self._answer_by) as self._listening:
-                while True:
-                    event = await self.session.receive(self._tell)
-                    if not self._tell(event):
-                        return event
-            if self._listening.deadline > trio.current_time() or self._answer_by <= trio.current_time():
-                raise SessionLost(UNANSWERED.format(self.plan.snapshot.session.silence_s))
+            event = await self.session.receive(self._tell)
+            if event is self._refused or not self._tell(event):
+                return event
 
     def _tell(self, event: ModelEvent) -> bool:
-        return self.listener.on_event(self, event)
+        told = self.listener.on_event(self, event)
+        self._refused = None if told else event
+        return told
 
     async def watch(self) -> None:
         """Asks now and then whether anybody is there; ends `receive` when nobody answers."""
@@ -388,25 +352,13 @@ class Slot:
             with trio.move_on_after(silence_s) as asking:
                 await self.session.ping()
             if asking.cancelled_caught:
-                # While an event is passed on nobody listens and nothing is cancelled: an answer may wait behind it.
-                self._listening.cancel()
-
-    def expect_answer(self) -> None:
-        """It is dead if nothing comes of it within `silence_s`."""
-        if self.session.facts.watched:
-            self._expect(trio.current_time() + self.plan.snapshot.session.silence_s)
+                self.patience.end()
 
     def _expect_if_busy(self) -> None:
         if self.unspoken or self.answering or self.owed:
-            self.expect_answer()
+            self.patience.expect()
         else:
-            self._expect(inf)
-
-    def _expect(self, by: float) -> None:
-        self._answer_by = by
-        if by < self._listening.deadline:
-            # Later is for `_until_behind` to notice: each piece of a reply puts it off, and a deadline costs to move.
-            self._listening.deadline = by
+            self.patience.rest()
 
 
 def _news(questions: Iterable[Question]) -> tuple[Callback, ...]:

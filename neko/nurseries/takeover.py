@@ -82,7 +82,7 @@ def hand_over(old: Slot, new: Slot, unfinished: Sequence[str], in_background: Se
     # A result belongs to the session that called the tool; another one is told of it in words.
     new.owed = [_again(each) for each in new.owed]
     if new.owed:
-        new.expect_answer()
+        new.patience.expect()
     _retire(old)
     if old.lost is None:
         # What it says to its end is told then, as it was heard.

@@ -31,7 +31,7 @@ class Waiting(Generic[T]):
     def show(self) -> None:
         """The only one that waits, to whoever waits for it; it is gone when that takes it."""
         if self._waiters.show(self.items[0]):
-            self.items.clear()
+            self.items.popleft()
         else:
             self._waiters.wake()
 

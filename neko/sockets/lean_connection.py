@@ -45,10 +45,11 @@ class LeanConnection(WebSocketConnection):
         if self._stream_lock.held or self.closed or self._wsproto.state is not ConnectionState.OPEN:
             return False
         data = b"".join(map(self._protocol.written, frames))
-        self._rest = data[line.send_now(data) :]
-        if self._rest:
+        sent = line.send_now(data)
+        if 0 < sent < len(data):
+            self._rest = data[sent:]
             self._stream_lock.seize()
-        return not self._rest
+        return sent == len(data)
 
     async def send_rest(self) -> bool:
         """What is left of what `send_now` has begun to send; False when nothing is. Raises `ConnectionClosed`."""

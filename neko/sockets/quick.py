@@ -1,4 +1,4 @@
-"""A lock and the two ends of a channel that give way to other tasks only when there is something to wait for.
+"""A lock, the two ends of a channel and what they stand on: a task gives way to others only when it has to wait.
 
 Without a wait they are checkpoints for cancellation only, or none: whoever uses them in a loop must come to another.
 """
@@ -47,19 +47,24 @@ class Shown(Generic[T]):
 
     def __init__(self) -> None:
         self._taken: Callable[[T], bool] = nobody_takes
-        self._raised: Exception | None = None
+        self._raised: tuple[Callable[[T], bool], Exception] | None = None  # whose, and what
         self._waiting = trio.lowlevel.ParkingLot()
 
     async def wait(self, taken: Callable[[T], bool] = nobody_takes) -> None:
-        """Until it is woken. Raises what `taken` raises, be it cancelled meanwhile."""
-        self._taken = taken
+        """Until it is woken. Raises what `taken` raises, be it cancelled meanwhile.
+
+        Others may wait here as well, who take nothing.
+        """
+        if taken is not nobody_takes:
+            self._taken = taken
         try:
             await self._waiting.park()
         finally:
-            self._taken = nobody_takes
-            if self._raised is not None:
-                raised, self._raised = self._raised, None
-                raise raised
+            if self._taken is taken:
+                self._taken = nobody_takes
+            if self._raised is not None and self._raised[0] is taken:
+                bug, self._raised = self._raised[1], None
+                raise bug
 
     def show(self, item: T) -> bool:
         """Whether it is taken. A bug of whoever takes it is theirs: they have it, and learn of it where they wait."""
@@ -69,7 +74,7 @@ class Shown(Generic[T]):
         try:
             return self._taken(item)
         except Exception as bug:
-            self._raised = bug
+            self._raised = self._taken, bug
             self.wake()
             return True
 

@@ -135,7 +135,7 @@ class SansIoSocket:
         else:
             self._protocol.receive_eof()
         self._take_events(self._protocol.events_received())
-        if not self._sending:  # whoever is sending sends this as well
+        if not self._sending and not self._begun:  # whoever is sending, or has begun to, sends this as well
             await self.flush()
 
     async def flush(self) -> None:
