@@ -8,7 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.nurseries import outbox, turn
 from neko.nurseries.waiting import Waiting
-from neko.realtime.session import ReplyStarted, Tell, TextDelta, UserSaid
+from neko.realtime.session import ReplyStarted, SpeechStarted, Tell, TextDelta, UserSaid
 from neko.testing.person import Person, open_person
 from tests.conftest import FakeHouse
 from tests.eager_house import EagerHouse, speak, start, wish
@@ -57,6 +57,23 @@ async def test_news_wait_no_longer_than_for_a_reply_that_nobody_ends(
         await eager.news("the pizza is here")
         await listen_on(person, SILENCE_S + 2, microphone=microphone)
         assert [type(each) for each in eager.current.got].count(Tell) == 1
+
+
+async def test_news_wait_no_longer_than_for_what_a_session_makes_of_the_sound_that_it_took_over(
+    eager: EagerHouse, autojump_clock: MockClock
+) -> None:
+    """Nobody says whether that was speech, and the microphone is off."""
+    async with open_person(eager.mimi) as person:
+        await start(person)
+        eager.current.say(SpeechStarted())
+        await speak(person, 200)
+        await wish(person, "now")
+        assert len(person.of("neko.session_swapped")) == 1
+        assert eager.current.heard
+        await eager.news("the pizza is here")
+        assert eager.current.got == []
+        await trio.sleep(SILENCE_S + 1)
+        assert [type(each) for each in eager.current.got] == [Tell]
 
 
 async def test_a_piece_that_has_to_wait_for_a_slow_client_is_noted_once(

@@ -108,7 +108,7 @@ class Conduct:
         look_at = self._turns.quiet_at if self._due is None else self._due.by
         if self._due is None and self._news.wait:
             look_at = min(look_at, self._news.next_at)
-        with trio.move_on_at(min(look_at, self.current.stops_at)):
+        with trio.move_on_at(min(look_at, self.current.gives_up_at)):
             return await self._inbox.receive()
         return None
 

@@ -121,6 +121,7 @@ class Slot:
     _called_off: bool = field(default=False, init=False)  # it was asked to go on, and the person speaks instead
     _unasked: bool = field(default=False, init=False)  # what it is about to answer was said by nobody
     _stops_by: float = field(default=-inf, init=False)  # the last of them is not done yet, or nobody will ever say so
+    _made_of_by: float = field(default=-inf, init=False)  # what another one had heard is speech, or is none after all
     _unsent: Hear | None = field(default=None, init=False)
     _refused: ModelEvent | None = field(default=None, init=False)  # told, and to be taken later
 
@@ -142,13 +143,16 @@ class Slot:
     @property
     def waited_for(self) -> bool:
         """Somebody is speaking to it, or waits for its answer."""
-        busy = self.unspoken or self.answering or trio.current_time() < self._stops_by
-        return busy or self.given.wanted or bool(self.owed or self.calls)
+        now = trio.current_time()
+        heard = self.given.wanted and (now < self._made_of_by or not self.given.carried)
+        busy = self.unspoken or self.answering or now < self._stops_by
+        return busy or heard or bool(self.owed or self.calls)
 
     @property
-    def stops_at(self) -> float:
-        """When a reply that was interrupted is taken for done, though nobody said so; infinite when none is."""
-        return self._stops_by if trio.current_time() < self._stops_by else inf
+    def gives_up_at(self) -> float:
+        """When something that it is waited for for will not be waited for any more; infinite when that is nothing."""
+        now = trio.current_time()
+        return min((by for by in (self._stops_by, self._made_of_by) if now < by), default=inf)
 
     @property
     def given(self) -> Given:
@@ -253,6 +257,7 @@ class Slot:
         new.calls |= self.calls
         new.unanswered |= self.unanswered
         sound = self.hearing.hand_to(new.hearing)
+        new._made_of_by = trio.current_time() + new.plan.snapshot.session.silence_s
         if stops or self.owed:
             self.answering = self.speaking = False
         self.owed, self.calls, self.unanswered, self.unspoken = [], {}, set(), False
