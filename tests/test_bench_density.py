@@ -149,7 +149,12 @@ def test_a_server_that_loses_sound_or_fails_carries_nothing() -> None:
     rows = [full, failed, window(PIPECAT_PEER, 25)]
     answers = {bar.name: (bar.figure, bar.reached) for bar in bars(rows)}
     assert answers["75 sessions on trio-websocket: p99 added, ms"] == (inf, False)
-    assert answers["100 sessions on websockets: p99 added, ms"] == (inf, False)
+    assert answers["100 sessions on the best library: p99 added, ms"] == (inf, False)
+    best = {bar.name: bar.figure for bar in bars([*rows, evolve(window(NEKO, 100), down_ms=(1.0, 12.0, 15.0))])}
+    assert best["100 sessions on the best library: p99 added, ms"] == 12.0
+
+
+FEW = 10
 
 
 @pytest.mark.slow
@@ -175,6 +180,7 @@ def test_a_small_run_fills_the_table(command: str, rows: int) -> None:
     got = orjson.loads(run.stdout)
     assert len(got["rows"]) == rows
     for row in got["rows"]:
-        assert row.get("delivered", 1.0) > 0.9
+        # How much a machine carries is what the benchmark is to tell; a few sessions any machine carries.
+        assert row.get("sessions", 0) > FEW or row.get("delivered", 1.0) > 0.9
         assert row.get("left_open", 0) == 0
         assert row.get("failed", "") == ""
