@@ -8,7 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from neko.config.read import parse
 from neko.config.snapshot import Snapshot, take_snapshot
-from neko.nurseries.slot import Plan
+from neko.nurseries.plan import Plan
 from neko.nurseries.vacancy import Vacancy
 from neko.protocol.client import InputMode
 from neko.realtime.errors import ProviderError, Unreachable

@@ -11,8 +11,9 @@ from neko.conversation.echo import is_echo
 from neko.conversation.history import History, Role
 from neko.nurseries.inbox import Inbox
 from neko.nurseries.outbox import Outbox
+from neko.nurseries.questions import Settled
 from neko.nurseries.reports import Reports
-from neko.nurseries.slot import Settled, Slot
+from neko.nurseries.slot import Slot
 from neko.nurseries.turns import Turns
 from neko.protocol.server import RepetitionWarning, ResponseDiscarded, Status, UserTranscript
 from neko.realtime.session import (

@@ -6,8 +6,9 @@ from contextlib import suppress
 
 import trio
 
+from neko.nurseries.plan import Plan
 from neko.nurseries.ports import Connect
-from neko.nurseries.slot import Listener, Plan, Slot
+from neko.nurseries.slot import Listener, Slot
 from neko.realtime.errors import ProviderError
 
 

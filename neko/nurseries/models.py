@@ -10,9 +10,10 @@ from attrs import define, evolve, field
 
 from neko.conversation.history import History, Role
 from neko.nurseries.model_session import run_model_session
+from neko.nurseries.plan import Plan
 from neko.nurseries.ports import Connect, Resume
 from neko.nurseries.recap import recall, recap
-from neko.nurseries.slot import Listener, Plan, Slot
+from neko.nurseries.slot import Listener, Slot
 from neko.nurseries.takeover import catch_up
 from neko.realtime.errors import ProviderError, SessionLost
 from neko.telemetry import get_logger

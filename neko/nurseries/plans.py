@@ -7,8 +7,8 @@ from attrs import evolve, frozen
 from neko.config.errors import ConfigError, UnknownCharacter
 from neko.config.manager import ConfigManager
 from neko.config.snapshot import Snapshot
+from neko.nurseries.plan import Plan
 from neko.nurseries.ports import Ports
-from neko.nurseries.slot import Plan
 from neko.protocol.client import InputMode, SwapSession
 
 

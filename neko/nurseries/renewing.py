@@ -14,7 +14,8 @@ from neko.conversation.history import History
 from neko.conversation.renewal import Reason, Renewal, fresh_until, renewal
 from neko.conversation.tokens import tokens
 from neko.nurseries.inbox import Inbox, Swap
-from neko.nurseries.slot import Plan, Slot
+from neko.nurseries.plan import Plan
+from neko.nurseries.slot import Slot
 from neko.realtime.errors import ProviderError, SessionLost
 
 RETRY_S, RETRY_MOST_S = 1.0, 60.0  # of the back-off between two tries to prepare a session

@@ -25,12 +25,13 @@ from neko.nurseries.minutes import Minutes
 from neko.nurseries.models import Models, open_models
 from neko.nurseries.news import News
 from neko.nurseries.outbox import Outbox
+from neko.nurseries.plan import Plan
 from neko.nurseries.ports import Ports
 from neko.nurseries.redialling import PATIENCE
 from neko.nurseries.renewing import Renewing, Wish
 from neko.nurseries.reports import Reports
 from neko.nurseries.sight import Sight
-from neko.nurseries.slot import Plan, Slot
+from neko.nurseries.slot import Slot
 from neko.nurseries.succession import Succession
 from neko.nurseries.translating import Translating
 from neko.nurseries.turns import Turns

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from math import inf
 from typing import NoReturn, Protocol, assert_never
 from uuid import uuid4
 
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 
 from neko.audio.given import Given
 from neko.audio.ledger import Ledger
-from neko.config.snapshot import Snapshot
 from neko.conversation.callbacks import Callback
 from neko.nurseries.hearing import Hearing
 from neko.nurseries.patience import Patience
+from neko.nurseries.plan import Plan
+from neko.nurseries.questions import Question, Settled, in_words, news_in
 from neko.nurseries.wear import Wearing
 from neko.protocol.client import InputMode
 from neko.realtime.errors import ProviderError
@@ -27,7 +28,6 @@ from neko.realtime.session import (
     Expiring,
     GoOn,
     Hear,
-    Line,
     ModelEvent,
     ModelSession,
     Repeating,
@@ -46,48 +46,6 @@ from neko.realtime.session import (
 )
 
 REMEMBERED = 16  # interrupted replies; of older ones nothing comes any more
-
-
-@frozen
-class Plan:
-    """What a model session is to be."""
-
-    snapshot: Snapshot
-    mode: InputMode
-    wishes: dict[str, object] = field(factory=dict)  # what the client asked for, above the configuration
-    lines: tuple[Line, ...] = field(default=(), repr=False)  # what was said before it
-    mark: int = 0  # of the history, when the lines were taken from it
-    forgets: int = 0  # how often something had been forgotten by then
-
-    stands_in: bool = False  # its provider is the fallback, for as long as the character's own cannot be had
-
-    def same(self, other: Plan) -> bool:
-        """The same session for the person, whatever it was told."""
-        return self.snapshot == other.snapshot and self.mode is other.mode
-
-    @property
-    def provider_name(self) -> str:
-        spoken = self.mode is InputMode.AUDIO
-        return self.snapshot.provider_name if spoken else self.snapshot.text_provider_name
-
-    def stand_in(self) -> Plan | None:
-        """The same with the character's fallback; None when it has none, or this is it."""
-        snapshot = self.snapshot.stand_in(spoken=self.mode is InputMode.AUDIO)
-        return None if snapshot is None else evolve(self, snapshot=snapshot, stands_in=True)
-
-
-Question = Say | Tell | GoOn | ToolResult
-"""What asks for a reply."""
-
-
-@frozen
-class Settled:
-    """These were answered, or never will be."""
-
-    questions: tuple[Question, ...]
-    answered: bool
-    refused: bool = False  # the reply that begins is not wanted
-    news: tuple[Callback, ...] = ()  # the results of agents among them, and those that came along
 
 
 @define(eq=False)
@@ -195,7 +153,7 @@ class Slot:
                 self._called_off = self._unasked = False
                 tells = tuple(each for each in self.owed if isinstance(each, Tell))
                 self.owed = [each for each in self.owed if not isinstance(each, Tell)]
-                return Settled(tells, answered=False, refused=True, news=_news(tells))
+                return Settled(tells, answered=False, refused=True, news=news_in(tells))
             case ReplyStarted():
                 self._called_off = False
                 self.answering, self.speaking, self._stops_by = True, False, -inf
@@ -281,7 +239,7 @@ class Slot:
         later |= {id(each) for each in self._asking if isinstance(each, Tell)}
         questions = tuple(each for each in self.owed if id(each) not in later)
         self.owed = [each for each in self.owed if id(each) in later]
-        return Settled(questions, answered, news=(*noted, *_news(questions)))
+        return Settled(questions, answered, news=(*noted, *news_in(questions)))
 
     async def ask(self, *questions: Question) -> None:
         """Something that is to be answered, all of it in one reply. Raises `SessionLost`."""
@@ -364,28 +322,6 @@ class Slot:
             self.patience.expect()
         else:
             self.patience.rest()
-
-
-def _news(questions: Iterable[Question]) -> tuple[Callback, ...]:
-    return tuple(each.news for each in questions if isinstance(each, Tell) and each.news is not None)
-
-
-def in_words(questions: Sequence[Question]) -> list[Line]:
-    """As lines that ask for nothing; what a tool has given is for the session that called it, and has no words here."""
-    lines = map(_line, questions)
-    return [line for line in lines if line is not None]
-
-
-def _line(asked: Question) -> Line | None:
-    match asked:
-        case Say(text):
-            return Line("user", text)
-        case Tell(instructions):
-            return Line("system", instructions)
-        case GoOn() | ToolResult():
-            return None
-        case _:
-            assert_never(asked)
 
 
 class Listener(Protocol):

@@ -15,8 +15,9 @@ from neko.nurseries.lull import Lull
 from neko.nurseries.models import Models
 from neko.nurseries.news import News
 from neko.nurseries.outbox import Outbox
+from neko.nurseries.plan import Plan
 from neko.nurseries.reports import Reports
-from neko.nurseries.slot import Plan, Slot
+from neko.nurseries.slot import Slot
 from neko.nurseries.vacancy import Vacancy, standing_in
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import ServerMessage, SessionFailed, SessionSwapped, Status

@@ -11,8 +11,9 @@ from attrs import frozen
 from neko.audio.pcm import pieces
 from neko.conversation.history import History
 from neko.nurseries.inbox import Answer, ToolDone
+from neko.nurseries.questions import Question, in_words
 from neko.nurseries.recap import line_of
-from neko.nurseries.slot import Question, Slot, in_words
+from neko.nurseries.slot import Slot
 from neko.protocol.server import SessionSwapped
 from neko.realtime.session import Hear, Line, Tell, ToolCalled, ToolResult
 

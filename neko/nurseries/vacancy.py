@@ -9,8 +9,8 @@ import trio
 from attrs import define, field, frozen
 
 from neko.conversation.backoff import Backoff
+from neko.nurseries.plan import Plan
 from neko.nurseries.ports import Back
-from neko.nurseries.slot import Plan
 from neko.protocol.server import Status
 from neko.realtime.errors import ProviderError
 from neko.telemetry import get_logger
