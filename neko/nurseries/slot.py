@@ -101,10 +101,10 @@ class Slot:
     @property
     def waited_for(self) -> bool:
         """Somebody is speaking to it, or waits for its answer."""
+        if self.unspoken or self.answering or self.owed or self.calls:
+            return True
         now = trio.current_time()
-        heard = self.given.wanted and (now < self._made_of_by or not self.given.carried)
-        busy = self.unspoken or self.answering or now < self._stops_by
-        return busy or heard or bool(self.owed or self.calls)
+        return now < self._stops_by or (self.given.wanted and (now < self._made_of_by or not self.given.carried))
 
     @property
     def gives_up_at(self) -> float:

@@ -27,7 +27,7 @@ class LeanConnection(WebSocketConnection):
     def __init__(
         self, stream: trio.abc.Stream, kind: ConnectionType, *, message_queue_size: int, **options: Any
     ) -> None:
-        self._protocol = LeanProtocol(kind)
+        self._protocol = LeanProtocol(kind, self._hand)
         super().__init__(stream, self._protocol, message_queue_size=message_queue_size, **options)
         self._messages = QuickReceiver[str | bytes](message_queue_size)
         self._recv_channel = self._messages  # type: ignore[assignment]
@@ -64,6 +64,10 @@ class LeanConnection(WebSocketConnection):
         finally:
             self._stream_lock.release()
         return True
+
+    def _hand(self, message: str | bytes) -> bool:
+        """To whoever waits for it, as it comes."""
+        return len(message) <= self._max_message_size and self._messages.hand(message)
 
     async def get_message(self, taken: Taken = nobody_takes) -> str | bytes:
         """As `Socket.receive`, but raises `ConnectionClosed`."""

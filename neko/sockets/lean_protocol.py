@@ -10,6 +10,8 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, Event, TextMessage
 
+from neko.sockets.socket import Taken, nobody_takes
+
 # RFC 6455, section 5.2
 FINAL, CONTROL = 0x80, 0x08
 TEXT, BINARY = FINAL | 0x1, FINAL | 0x2  # first byte of a message that is one frame
@@ -26,11 +28,14 @@ class LeanProtocol(WSConnection):
     """Finds the frames, reads and writes whole messages of up to 64 KiB itself, and leaves everything else to wsproto:
     the handshake, control frames, fragments, longer frames and whatever breaks a rule.
 
-    wsproto makes dozens of calls and several copies of each message, whichever way it goes.
+    wsproto makes dozens of calls and several copies of each message, whichever way it goes. What `taken` takes as it
+    comes becomes no event.
     """
 
-    def __init__(self, kind: ConnectionType) -> None:
+    def __init__(self, kind: ConnectionType, taken: Taken = nobody_takes) -> None:
         super().__init__(kind)
+        self._taken = taken
+        self._left: str | bytes | None = None  # the next message, which was not taken
         self._head_end = b""  # the last bytes of the handshake so far, in which its end may begin
         self._held = b""  # what has come and is not read yet
         self._passing = 0  # so many bytes more are of a frame that wsproto reads
@@ -45,17 +50,32 @@ class LeanProtocol(WSConnection):
             self._shake_hands(data)
         else:
             self._held += data
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Up to the first message that is not taken, or to what is wsproto's."""
+        while self._held and self._left is None and not self._asked and self._is_open:
+            message = self._read_frame()
+            if message is None:
+                return
+            if not self._taken(message):
+                self._left = message
+
+    @property
+    def _is_open(self) -> bool:
+        return self.connection is not None and self.connection.state in _OPEN
 
     def events(self) -> Generator[Event, None, None]:
         while True:
             if self._asked:
                 self._asked = False
                 yield from self._events()
-            if self.connection is None or self.connection.state not in _OPEN:
+            if self._left is None and not (self._held and self._is_open):
                 return
-            message = self._read_frame()
+            message, self._left = self._left, None
+            message = self._read_frame() if message is None else message
             if message is not None:
-                yield message
+                yield TextMessage(message) if isinstance(message, str) else BytesMessage(message)
             elif not self._asked:
                 return
 
@@ -111,7 +131,7 @@ class LeanProtocol(WSConnection):
         elif data[cut:]:
             self._pass_on(data[cut:])
 
-    def _read_frame(self) -> TextMessage | BytesMessage | None:
+    def _read_frame(self) -> str | bytes | None:
         """A message; None when there is no whole one, or wsproto has been asked."""
         held = self._held
         if self._passing or len(held) < 2:
@@ -153,11 +173,11 @@ class LeanProtocol(WSConnection):
             self._pass_on(part)
 
 
-def _message(first: int, payload: bytes) -> TextMessage | BytesMessage | None:
+def _message(first: int, payload: bytes) -> str | bytes | None:
     """None for a text that is no UTF-8."""
     if first == BINARY:
-        return BytesMessage(payload)
+        return payload
     try:
-        return TextMessage(payload.decode())
+        return payload.decode()
     except UnicodeDecodeError:
         return None

@@ -120,9 +120,13 @@ class QuickReceiver(Generic[T]):
 
     def put(self, item: T) -> None:
         """Without waiting, be it full or over."""
-        if self._items or not self._receiver.show(item):
+        if not self.hand(item):
             self._items.append(item)
             self._receiver.wake()
+
+    def hand(self, item: T) -> bool:
+        """To whoever waits for nothing else; False when nobody does, or does not take it."""
+        return not self._items and self._receiver.show(item)
 
     def end(self) -> None:
         """Nothing more comes."""
