@@ -23,7 +23,7 @@ from websockets.uri import parse_uri
 from neko.sockets.lean import prompt
 from neko.sockets.socket import Rejected, SocketClosed, Taken, nobody_takes
 
-BUFFER = 64 * 1024  # bytes; a burst of frames in one wake-up
+BUFFER = 16 * 1024  # bytes; a burst of frames in one wake-up, and no more than what others can wait for
 QUEUE = 64  # messages that wait for whoever receives, while somebody else reads on for a pong; 2.5 s of deltas
 
 
