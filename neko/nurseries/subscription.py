@@ -15,9 +15,9 @@ from neko.nurseries.outbox import Goodbye, Outbox
 from neko.nurseries.replay import size
 from neko.protocol.server import AudioChunk, Pong, ServerMessage, TurnEnd
 
-# Between two questions whether it arrives: half a second of speech. Each costs two small frames; what was not asked
-# about is kept for each client that listens.
-PING_BYTES = 48 * 1024
+# Between two questions whether it arrives: a quarter of a second of speech. Each costs two small frames; what was not
+# asked about is kept for each client that listens.
+PING_BYTES = 24 * 1024
 
 Leaves = Callable[[int, ServerMessage], bool]
 """Sends a message under its number, at once; False when it does not manage to."""

@@ -21,8 +21,8 @@ from neko.sockets.sans_io_socket import shake_hands
 from neko.sockets.socket import Rejected, Socket, SocketClosed
 from neko.sockets.trio_socket import TrioSocket
 
-# Bytes: an audio delta of a quarter of a second; the library's 4 KiB cost several wake-ups for that. What is read at once
-# is told before anybody else's is.
+# Bytes: an audio delta of a quarter of a second; the library's 4 KiB cost several wake-ups for that. What is read at
+# once is told before anybody else's is.
 RECEIVE_BUFFER = 16 * 1024
 MAX_MESSAGE = 16 * 1024 * 1024  # bytes; OpenAI's largest event is a 15 MiB append
 QUEUE = 64  # messages; 2.5 s of 40 ms deltas, then TCP holds the provider back

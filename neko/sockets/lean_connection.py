@@ -21,15 +21,17 @@ class LeanConnection(WebSocketConnection):
     """The library's, but for its protocol, its lock and its channel.
 
     Its own lock and channel are Trio's, which give way to other tasks with each message whether anybody waits or not:
-    one turn of the event loop for each message that leaves, and two for each that comes.
+    one turn of the event loop for each message that leaves, and two for each that comes. Messages of up to 64 KiB are
+    taken whatever `max_message_size` is.
     """
 
     def __init__(
         self, stream: trio.abc.Stream, kind: ConnectionType, *, message_queue_size: int, **options: Any
     ) -> None:
-        self._protocol = LeanProtocol(kind, self._hand)
-        super().__init__(stream, self._protocol, message_queue_size=message_queue_size, **options)
         self._messages = QuickReceiver[str | bytes](message_queue_size)
+        # No method of this object: nothing that refers to itself waits for the garbage collector when it is over.
+        self._protocol = LeanProtocol(kind, self._messages.hand)
+        super().__init__(stream, self._protocol, message_queue_size=message_queue_size, **options)
         self._recv_channel = self._messages  # type: ignore[assignment]
         self._send_channel = QuickSender(self._messages)  # type: ignore[assignment]
         self._stream_lock: QuickLock = QuickLock()  # type: ignore[assignment]
@@ -64,10 +66,6 @@ class LeanConnection(WebSocketConnection):
         finally:
             self._stream_lock.release()
         return True
-
-    def _hand(self, message: str | bytes) -> bool:
-        """To whoever waits for it, as it comes."""
-        return len(message) <= self._max_message_size and self._messages.hand(message)
 
     async def get_message(self, taken: Taken = nobody_takes) -> str | bytes:
         """As `Socket.receive`, but raises `ConnectionClosed`."""
