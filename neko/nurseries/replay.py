@@ -10,8 +10,8 @@ from neko.protocol.server import AudioChunk, Pong, ServerMessage
 # and while it is waited for.
 REPLAY_BYTES = 8 * 1024 * 1024
 # Of what has arrived at a client so much is kept all the same: its library may have answered for a program that had not
-# read it yet, and then lost the connection. That is 0.7 s of speech at most with the libraries of ADR 6; this is 0.72.
-ARRIVED_BYTES = 68 * 1024
+# read it yet, and then lost the connection. That is 0.7 s of speech at most with the libraries of ADR 6; this is 0.75.
+ARRIVED_BYTES = 70 * 1024
 MESSAGE_BYTES = 256  # what a message without sound counts for in that
 
 
