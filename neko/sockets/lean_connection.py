@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -59,13 +60,13 @@ class LeanConnection(WebSocketConnection):
             return False
         rest, self._rest = self._rest, b""
         try:
-            await self._stream.send_all(rest)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            await self._abort_web_socket()
-            raise ConnectionClosed(self._close_reason) from None
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self._stream.send_all(rest)
+                return True
         finally:
             self._stream_lock.release()
-        return True
+        await self._abort_web_socket()
+        raise ConnectionClosed(self._close_reason)
 
     async def get_message(self, taken: Taken = nobody_takes) -> str | bytes:
         """As `Socket.receive`, but raises `ConnectionClosed`."""
