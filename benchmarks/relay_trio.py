@@ -27,6 +27,7 @@ from neko.app.collector import calm_collector
 from neko.bench.lateness import tell_lateness
 
 BUFFER = 64 * 1024  # bytes; the default of 4 KiB wakes up several times for each delta
+QUEUE = 64  # messages, as neko has it; the default of one has the reader wait for each
 SESSION = {
     "type": "session.update",
     "session": {
@@ -63,6 +64,7 @@ async def serve_client(provider: str, request: WebSocketRequest) -> None:
             f"{parts.path}?model=relay",
             use_ssl=False,
             receive_buffer_size=BUFFER,
+            message_queue_size=QUEUE,
             extra_headers=[(b"authorization", b"Bearer none")],
         ) as model:
             await model.send_message(orjson.dumps(SESSION).decode())
@@ -122,6 +124,7 @@ async def main(provider: str) -> None:
             0,
             ssl_context=None,
             receive_buffer_size=BUFFER,
+            message_queue_size=QUEUE,
         )
         server = await nursery.start(start)
         await tell_lateness(f"ws://127.0.0.1:{server.port}")

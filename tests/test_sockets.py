@@ -105,6 +105,31 @@ async def test_what_is_taken_where_it_comes_and_what_is_received_are_all_that_ca
 
 
 @both
+async def test_a_message_is_shown_once(library: WebSocketLibrary) -> None:
+    """Who does not take it where it comes gets it, and is not asked again."""
+    shown: list[str | bytes] = []
+    got: list[str | bytes] = []
+
+    def refuse(message: str | bytes) -> bool:
+        shown.append(message)
+        return False
+
+    async def serve(socket: Socket) -> None:
+        for _ in range(10):
+            got.append(await socket.receive(refuse))
+        with pytest.raises(SocketClosed):
+            await socket.receive(refuse)
+
+    async with served(library, serve) as url, client_of(url) as client:
+        for number in range(10):
+            await client.send_message(f"message {number}")
+            await trio.testing.wait_all_tasks_blocked()
+        await client.aclose()
+    assert got == [f"message {number}" for number in range(10)]
+    assert len(shown) == len(set(shown))
+
+
+@both
 async def test_a_megabyte_to_a_client_that_reads_slowly(library: WebSocketLibrary) -> None:
     """More than the system's buffers hold: the sender waits."""
     sound = bytes(range(256)) * 4_096

@@ -59,6 +59,7 @@ class OmniRealtimeClient:
             self._read_already += self._dialect.read(frame)
 
     async def prime(self, lines: Sequence[Line]) -> None:
+        assert not self._unsent  # of `send_now`; the caller sends that first
         await self._send(map(_written, self._dialect.prime(lines)))
 
     async def send(self, command: ModelCommand) -> None:

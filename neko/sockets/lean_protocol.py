@@ -25,7 +25,7 @@ _HEAD_ENDS = b"\r\n\r\n"
 
 
 class LeanProtocol(WSConnection):
-    """Finds the frames, reads and writes whole messages of up to 64 KiB itself, and leaves everything else to wsproto:
+    """Finds the frames, reads whole messages of up to 64 KiB itself and writes all of ours. Everything else is wsproto's:
     the handshake, control frames, fragments, longer frames and whatever breaks a rule.
 
     wsproto makes dozens of calls and several copies of each message, whichever way it goes. What `taken` takes as it
@@ -35,7 +35,7 @@ class LeanProtocol(WSConnection):
     def __init__(self, kind: ConnectionType, taken: Taken = nobody_takes) -> None:
         super().__init__(kind)
         self._taken = taken
-        self._left: str | bytes | None = None  # the next message, which was not taken
+        self._refused: str | bytes | None = None  # the next message, which was not taken
         self._head_end = b""  # the last bytes of the handshake so far, in which its end may begin
         self._held = b""  # what has come and is not read yet
         self._passing = 0  # so many bytes more are of a frame that wsproto reads
@@ -54,12 +54,12 @@ class LeanProtocol(WSConnection):
 
     def _hand_out(self) -> None:
         """Up to the first message that is not taken, or to what is wsproto's."""
-        while self._held and self._left is None and not self._asked and self._is_open:
+        while self._held and self._refused is None and not self._asked and self._is_open:
             message = self._read_frame()
             if message is None:
                 return
             if not self._taken(message):
-                self._left = message
+                self._refused = message
 
     @property
     def _is_open(self) -> bool:
@@ -70,9 +70,9 @@ class LeanProtocol(WSConnection):
             if self._asked:
                 self._asked = False
                 yield from self._events()
-            if self._left is None and not (self._held and self._is_open):
+            if self._refused is None and not (self._held and self._is_open):
                 return
-            message, self._left = self._left, None
+            message, self._refused = self._refused, None
             message = self._read_frame() if message is None else message
             if message is not None:
                 yield TextMessage(message) if isinstance(message, str) else BytesMessage(message)

@@ -68,7 +68,8 @@ class Shown(Generic[T]):
 
     def show(self, item: T) -> bool:
         """Whether it is taken. A bug of whoever takes it is theirs: they have it, and learn of it where they wait."""
-        # Who is cancelled does not wait any more.
+        # Who is cancelled does not wait any more, unless others do, who take nothing: then it may still be taken by the
+        # one who has left, and what that does must be right for it too.
         if not self._waiting:
             return False
         try:
@@ -95,7 +96,7 @@ class QuickReceiver(Generic[T]):
         self._room = trio.lowlevel.ParkingLot()
 
     async def receive(self, taken: Callable[[T], bool] = nobody_takes) -> T:
-        """The next one. What comes while this waits is shown to `taken` first, by the sender."""
+        """The next one. What is handed in while this waits is shown to `taken` first, once."""
         if self._items and not self._closed:
             await trio.lowlevel.checkpoint_if_cancelled()
         while self._closed or not self._items:
@@ -109,7 +110,7 @@ class QuickReceiver(Generic[T]):
         return self._items.popleft()
 
     async def take(self, item: T) -> None:
-        """Waits while it is full."""
+        """Waits while it is full. Nobody is asked: who would take it has been, by `hand`."""
         while len(self._items) >= self._size and not self._closed and not self._ended:
             await self._room.park()
         if self._ended:
@@ -119,13 +120,12 @@ class QuickReceiver(Generic[T]):
         self.put(item)
 
     def put(self, item: T) -> None:
-        """Without waiting, be it full or over."""
-        if not self.hand(item):
-            self._items.append(item)
-            self._receiver.wake()
+        """Behind what waits, be it full or over."""
+        self._items.append(item)
+        self._receiver.wake()
 
     def hand(self, item: T) -> bool:
-        """To whoever waits for nothing else; False when nobody does, or does not take it."""
+        """To whoever waits for nothing else; False when nobody does, or does not take it: then it is to be put."""
         return not self._items and self._receiver.show(item)
 
     def end(self) -> None:

@@ -75,7 +75,8 @@ class FakeModelSession:
     def say(self, *events: Happening) -> None:
         """Has the session say this, in order; an error ends it."""
         for event in events:
-            self._events.put(event)
+            if not self._events.hand(event):
+                self._events.put(event)
 
 
 @define(eq=False)

@@ -93,7 +93,7 @@ class Generator:
             caller.start()
             await asyncio.wait_for(caller.started, STARTED_WITHIN_S)
         for caller in others:
-            caller.begin(caller.number / len(others))
+            caller.begin()
         await asyncio.wait_for(asyncio.gather(*(each.paired for each in others)), STARTED_WITHIN_S)
         await asyncio.sleep(SETTLE_S)
         gc.collect()
@@ -141,7 +141,7 @@ class Generator:
 
     async def _speak(self, load: Load) -> None:
         for caller in self._callers:
-            caller.begin(caller.number / max(1, load.sessions))
+            caller.begin()
         if load.work is not Work.IDLE:
             await asyncio.wait_for(asyncio.gather(*(each.paired for each in self._callers)), STARTED_WITHIN_S)
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 UTTERANCE_S, PAUSE_S, REPLY_S, REST_S = 2.0, 0.3, 3.0, 0.7  # of a turn, half of which is the character's
 TURN_S = UTTERANCE_S + PAUSE_S + REPLY_S + REST_S
-# Fractional part of the golden ratio: its multiples spread evenly over an interval, in whatever order one adds them
-# (Weyl's equidistribution), so that when somebody's replies begin says nothing of when their microphone does.
-GOLDEN = 0.618034
+# Multiples of an irrational number spread evenly over an interval, however many there are (Weyl's equidistribution), and
+# those of two say nothing of each other: when somebody's microphone begins, and when their replies do.
+GOLDEN, SILVER = 0.618034, 0.414214  # the fractional parts of the golden ratio and of the square root of two
 _CHUNK = b'"audio_chunk"'
 _STARTED = b'"session_started"'
 _FAILED = b'"session_failed"'
@@ -95,13 +95,13 @@ class Caller(WSListener):
         self.asked_at = self._loop.time()
         self.send(start_frame())
 
-    def begin(self, phase: float) -> None:
-        """Switches the microphone on, `phase` of a delta's length from now: the longest rhythm that there is.
+    def begin(self) -> None:
+        """Switches the microphone on, up to the length of a delta from now: the longest rhythm that there is.
 
         Within a tick of the microphone, whatever happens at every second one would happen to all at the same time.
         """
         if self._work is not Work.IDLE:
-            self._at(self._loop.time() + phase * DELTA_MS / 1000, self._talk)
+            self._at(self._loop.time() + self.number * GOLDEN % 1 * DELTA_MS / 1000, self._talk)
 
     def found(self, session: ProviderSession) -> None:
         """This is the provider's session that hears it."""
@@ -110,8 +110,7 @@ class Caller(WSListener):
             if not self.paired.done():
                 self.paired.set_result(None)
             if self._work is Work.BOTH:
-                phase = self.number * GOLDEN % 1
-                self._at(self._loop.time() + phase * DELTA_MS / 1000, self._reply_without_end)
+                self._at(self._loop.time() + self.number * SILVER % 1 * DELTA_MS / 1000, self._reply_without_end)
             else:
                 self._at(self._loop.time() + self.number * 0.37 % TURN_S, self._turn)
 
