@@ -115,8 +115,7 @@ async def test_a_message_is_shown_once(library: WebSocketLibrary) -> None:
         return False
 
     async def serve(socket: Socket) -> None:
-        for _ in range(10):
-            got.append(await socket.receive(refuse))
+        got.extend([await socket.receive(refuse) for _ in range(10)])
         with pytest.raises(SocketClosed):
             await socket.receive(refuse)
 

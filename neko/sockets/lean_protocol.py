@@ -25,8 +25,8 @@ _HEAD_ENDS = b"\r\n\r\n"
 
 
 class LeanProtocol(WSConnection):
-    """Finds the frames, reads whole messages of up to 64 KiB itself and writes all of ours. Everything else is wsproto's:
-    the handshake, control frames, fragments, longer frames and whatever breaks a rule.
+    """Finds the frames, reads whole messages of up to 64 KiB itself and writes all of ours. All else is wsproto's: the
+    handshake, control frames, fragments, longer frames and whatever breaks a rule.
 
     wsproto makes dozens of calls and several copies of each message, whichever way it goes. What `taken` takes as it
     comes becomes no event.

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 UTTERANCE_S, PAUSE_S, REPLY_S, REST_S = 2.0, 0.3, 3.0, 0.7  # of a turn, half of which is the character's
 TURN_S = UTTERANCE_S + PAUSE_S + REPLY_S + REST_S
-# Multiples of an irrational number spread evenly over an interval, however many there are (Weyl's equidistribution), and
-# those of two say nothing of each other: when somebody's microphone begins, and when their replies do.
+# Multiples of an irrational number spread evenly over an interval, however many there are (Weyl's equidistribution),
+# and those of two say nothing of each other: when somebody's microphone begins, and when their replies do.
 GOLDEN, SILVER = 0.618034, 0.414214  # the fractional parts of the golden ratio and of the square root of two
 _CHUNK = b'"audio_chunk"'
 _STARTED = b'"session_started"'
