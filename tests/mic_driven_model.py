@@ -9,7 +9,7 @@ from attrs import define, field
 
 from neko.config.snapshot import Snapshot
 from neko.protocol.client import InputMode
-from neko.realtime.session import Hear, Line, ModelCommand
+from neko.realtime.session import Hear, Line, ModelCommand, ModelEvent, Told, tell_nobody
 from neko.testing.fake_model import VOICED, FakeModelSession, Happening
 
 HZ = 24_000
@@ -21,6 +21,13 @@ class MicDriven(FakeModelSession):
 
     script: list[tuple[int, list[Happening]]] = field(factory=list)
     answers: Callable[[ModelCommand], Sequence[Happening]] = field(default=lambda _: ())
+
+    def send_now(self, _: ModelCommand) -> bool:
+        """What it answers comes after what it is told, as over a line: each has a step of its own."""
+        return False
+
+    async def receive(self, _: Told = tell_nobody) -> ModelEvent:
+        return await super().receive()
 
     async def send(self, command: ModelCommand) -> None:
         await FakeModelSession.send(self, command)
