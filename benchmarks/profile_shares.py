@@ -16,7 +16,8 @@ PACKAGES = {
     "wsproto": r"wsproto/",
     "soxr": r"soxr/",
     "neko/sockets": r"(neko/)?sockets/",
-    "neko, or the relay": r"(neko/)?(nurseries|realtime|protocol|audio|conversation|telemetry|web|app|bench)/|.*relay_trio",
+    "neko": r"(neko/)?(nurseries|realtime|protocol|audio|conversation|telemetry|web|app|bench)/",
+    "the relay": r".*relay_trio",
 }
 IDLE = "_thread_cache.py"  # a thread that waits for work
 
