@@ -9,7 +9,8 @@ from attrs import define, field
 
 from neko.config.snapshot import Snapshot
 from neko.protocol.client import InputMode
-from neko.realtime.session import Hear, Line, ModelCommand, ModelEvent, Told, tell_nobody
+from neko.realtime.session import Hear, Line, ModelCommand, ModelEvent, Told
+from neko.sockets.socket import nobody_takes
 from neko.testing.fake_model import VOICED, FakeModelSession, Happening
 
 HZ = 24_000
@@ -26,7 +27,7 @@ class MicDriven(FakeModelSession):
         """What it answers comes after what it is told, as over a line: each has a step of its own."""
         return False
 
-    async def receive(self, _: Told = tell_nobody) -> ModelEvent:
+    async def receive(self, _: Told = nobody_takes) -> ModelEvent:
         return await super().receive()
 
     async def send(self, command: ModelCommand) -> None:

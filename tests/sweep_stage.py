@@ -33,10 +33,10 @@ from neko.realtime.session import (
     Tell,
     TextDelta,
     Told,
-    tell_nobody,
 )
 from neko.sockets import TrioSocket
 from neko.sockets.lean_connection import lean_request
+from neko.sockets.socket import nobody_takes
 from neko.telemetry import get_logger
 from neko.testing.fake_model import FakeModels, FakeModelSession, Happening
 from neko.testing.fake_tools import FakeTools
@@ -82,7 +82,7 @@ class Wired:
         self._call()
         await self.fake.ping()
 
-    async def receive(self, _: Told = tell_nobody) -> ModelEvent:
+    async def receive(self, _: Told = nobody_takes) -> ModelEvent:
         # Each event needs a step of its own: what `send` has the model say comes after it, as over a line.
         self._call()
         return await self.fake.receive()

@@ -54,8 +54,8 @@ from neko.realtime.session import (
     TextDelta,
     Told,
     UserSaid,
-    tell_nobody,
 )
+from neko.sockets.socket import nobody_takes
 from neko.testing.fake_model import SILENT, VOICED, FakeModelSession
 from tests.fuzz.stage import cancelled_at_the_end, let_run, pass_time
 
@@ -89,7 +89,7 @@ class Teller(FakeModelSession):
         if isinstance(command, Tell):
             self._read([command.instructions])
 
-    async def receive(self, _: Told = tell_nobody) -> ModelEvent:
+    async def receive(self, _: Told = nobody_takes) -> ModelEvent:
         event = await super().receive()
         if isinstance(event, TextDelta) and event.text == WORDS:
             # What it says in a reply that was cut, nobody hears.

@@ -36,8 +36,8 @@ from neko.realtime.session import (
     Told,
     ToolCalled,
     ToolResult,
-    tell_nobody,
 )
+from neko.sockets.socket import nobody_takes
 from neko.telemetry import get_logger
 
 log = get_logger("text")
@@ -109,7 +109,7 @@ class OmniOfflineClient:
         """Each question has a connection of its own, with deadlines of its own."""
         await trio.lowlevel.checkpoint()
 
-    async def receive(self, told: Told = tell_nobody) -> ModelEvent:  # noqa: ARG002  # its events are few
+    async def receive(self, told: Told = nobody_takes) -> ModelEvent:  # noqa: ARG002  # its events are few
         try:
             return await self._events.receive()
         except trio.EndOfChannel:

@@ -21,7 +21,7 @@ from neko.realtime.errors import (
     Unreachable,
     refused,
 )
-from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent, Told, tell_nobody
+from neko.realtime.session import Facts, Line, ModelCommand, ModelEvent, Told
 from neko.sockets import Socket, SocketClosed, Taken, nobody_takes
 from neko.telemetry import get_logger
 
@@ -41,7 +41,7 @@ class OmniRealtimeClient:
         self._dialect = dialect
         self._read_already: deque[ModelEvent] = deque()
         self._garbage = 0  # frames in a row
-        self._told: Told = tell_nobody  # whom `receive` waits for
+        self._told: Told = nobody_takes  # whom `receive` waits for
         self._shown: str | bytes | None = None  # a frame of which not all was taken where it came; it is read already
         self._unsent: list[str] = []  # frames of the command that is to be sent again
         self.id = ""
@@ -73,7 +73,7 @@ class OmniRealtimeClient:
         self._unsent = [] if sent else frames
         return sent
 
-    async def receive(self, told: Told = tell_nobody) -> ModelEvent:
+    async def receive(self, told: Told = nobody_takes) -> ModelEvent:
         self._told = told
         while not self._read_already:
             frame = await self._read(self._take)

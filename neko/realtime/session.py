@@ -11,6 +11,7 @@ from attrs import field, frozen
 from neko.config.snapshot import Tool as Tool
 from neko.conversation.callbacks import Callback
 from neko.protocol.errors import StatusCode
+from neko.sockets.socket import nobody_takes
 
 
 @frozen
@@ -219,10 +220,6 @@ Told = Callable[[ModelEvent], bool]
 """Does with an event all that is to be done, or nothing and answers False."""
 
 
-def tell_nobody(_: object) -> bool:
-    return False
-
-
 class ModelSession(Protocol):
     """A connected session. One task sends, one task receives; leaving the context that made it closes it."""
 
@@ -251,7 +248,7 @@ class ModelSession(Protocol):
         """Returns when the provider has shown that it is there; any task may ask. Raises `SessionLost`."""
         ...
 
-    async def receive(self, told: Told = tell_nobody) -> ModelEvent:
+    async def receive(self, told: Told = nobody_takes) -> ModelEvent:
         """The next event. Raises `SessionLost`, or the `ProviderError` with which the provider ended the session.
 
         While this waits, `told` may be asked whether it takes an event, as `Socket.receive` asks.

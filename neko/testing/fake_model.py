@@ -12,8 +12,9 @@ from attrs import define, evolve, field
 from neko.config.snapshot import Snapshot
 from neko.protocol.client import InputMode
 from neko.realtime.errors import ProviderError, SessionLost
-from neko.realtime.session import Facts, Hear, Line, ModelCommand, ModelEvent, Told, tell_nobody
+from neko.realtime.session import Facts, Hear, Line, ModelCommand, ModelEvent, Told
 from neko.sockets.quick import QuickReceiver
+from neko.sockets.socket import nobody_takes
 
 Happening = ModelEvent | ProviderError
 VOICED = Facts(hears_hz=24_000, speaks_hz=24_000)
@@ -66,7 +67,7 @@ class FakeModelSession:
         """Answered at once, unless it is `dead`."""
         await trio.sleep(inf if self.dead else 0)
 
-    async def receive(self, told: Told = tell_nobody) -> ModelEvent:
+    async def receive(self, told: Told = nobody_takes) -> ModelEvent:
         event = await self._events.receive(lambda event: not isinstance(event, ProviderError) and told(event))
         if isinstance(event, ProviderError):
             raise event
