@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from neko.audio.ledger import Heard, Ledger
 from neko.audio.line import SoundLine
-from neko.audio.loudness import is_loud
+from neko.audio.onset import Onset
 from neko.audio.pcm import bytes_for, duration_ms
 
 LEAD_MS = 1_000  # kept while nobody speaks: voice detection begins an utterance 300 ms back and tells it a little later
@@ -42,7 +42,7 @@ class Given:
         self._untold_size = bytes_for(UNTOLD_MS, hz)
         self._lead_size = bytes_for(LEAD_MS, hz) if tells_speech else self._untold_size
         self._person = Person.QUIET
-        self._hush = 0  # bytes since the last loud ones, where nobody tells that somebody speaks
+        self._onset = Onset(hz)  # of what is said, where nobody tells that somebody speaks
         self._too_long = 0  # bytes of what was not answered that are not kept any more
         self._committed = SoundLine()
         self._sound = SoundLine()
@@ -57,15 +57,17 @@ class Given:
 
     def _listen(self, pcm: bytes) -> None:
         """Where nobody tells, what is loud counts as speech, until it is answered or a long silence has followed it."""
-        self._hush = 0 if is_loud(pcm) else self._hush + len(pcm)
-        if self._hush == 0 and self._person in _AT_REST:
-            self._person = Person.LOUD
-        elif self._hush >= self._untold_size and self._person is Person.LOUD:
+        if self._onset.push(pcm):
+            if self._person in _AT_REST:
+                self._person = Person.LOUD
+        elif self._onset.hush >= self._untold_size and self._person is Person.LOUD:
             self._person = Person.QUIET
 
     def carry(self, pcm: bytes, *, wanted: bool) -> None:
         """What another session held, first of all; until this one is heard of, nothing of it is taken for quiet."""
         self._sound.add(pcm)
+        if not self._tells_speech:
+            self._onset.push(pcm)
         if wanted or len(self._sound) > self._lead_size:
             self._carried = len(self._sound)
         if wanted:
@@ -77,10 +79,11 @@ class Given:
         self._person = Person.SPEAKING
 
     def ended(self, at_ms: float | None) -> None:
-        """The session has the utterance up to here; without a position, all that was given."""
-        self._person = Person.QUIET
-        end = self._before + len(self._sound) if at_ms is None else bytes_for(at_ms, self.hz)
-        self._committed.add(self._take(end - self._before))
+        """The session has the utterance up to here; without a position, all but what the person goes on saying."""
+        goes_on = self._onset.going_on
+        end = len(self._sound) - goes_on if at_ms is None else bytes_for(at_ms, self.hz) - self._before
+        self._committed.add(self._take(end))
+        self._person = Person.LOUD if goes_on else Person.QUIET
         self._bound()
 
     def answered(self) -> None:
@@ -89,7 +92,7 @@ class Given:
             self.ended(None)
         self._enter(Heard.UTTERANCE, len(self._committed))
         self._committed.take(len(self._committed))
-        if self._person is Person.QUIET:
+        if self._person in {Person.QUIET, Person.LOUD}:
             self._enter(Heard.UTTERANCE, self._too_long)
             self._too_long = 0
 

@@ -1,0 +1,83 @@
+"""Where nobody tells when a person speaks: what they have begun to say is not answered by what answers the words before."""
+
+from __future__ import annotations
+
+import pytest
+from trio.testing import MockClock
+
+from neko.audio.given import Given
+from neko.audio.ledger import Heard, Ledger
+from neko.audio.loudness import WINDOW_MS
+from neko.audio.onset import ANSWERED_WITHIN_MS, PAUSE_MS, Onset
+from neko.audio.pcm import bytes_for
+from neko.testing.tagged import tag
+from tests.fuzz.world import open_world
+
+HZ = 16_000
+PAUSE = bytes(bytes_for(120, HZ))  # as long as the shortest that ends an utterance, and what a window blurs
+
+
+def speech(ms: int) -> bytes:
+    return tag(0, ms // 10, HZ, voiced=True)
+
+
+def going_on_ms(*sounds: bytes) -> float:
+    onset = Onset(HZ)
+    for sound in sounds:
+        onset.push(sound)
+    return onset.going_on / bytes_for(1, HZ)
+
+
+@pytest.mark.parametrize(
+    ("sounds", "ms"),
+    [
+        ([], 0),
+        ([PAUSE], 0),
+        ([speech(400), PAUSE], 0),  # said, and over
+        ([speech(400), PAUSE, speech(80)], PAUSE_MS + 80),  # with the pause before it, for a soft beginning
+        ([speech(400) + PAUSE + speech(80)], PAUSE_MS + 80),
+        ([speech(400), PAUSE, speech(80), bytes(bytes_for(40, HZ)), speech(80)], PAUSE_MS + 200),
+        ([PAUSE, speech(ANSWERED_WITHIN_MS - PAUSE_MS)], ANSWERED_WITHIN_MS),
+        ([PAUSE, speech(ANSWERED_WITHIN_MS)], 0),  # it is the room that is loud
+    ],
+)
+def test_what_goes_on_began_after_the_last_pause(sounds: list[bytes], ms: int) -> None:
+    assert going_on_ms(*sounds) == ms
+
+
+def test_an_answer_leaves_what_was_begun_meanwhile_to_whoever_comes_next() -> None:
+    ledger = Ledger()
+    given = Given(HZ, ledger, tells_speech=False)
+    for sound in (speech(400), PAUSE, speech(80)):
+        given.add(sound)
+    given.answered()  # its words
+    given.answered()  # its reply
+    assert given.wanted
+    assert given.pcm == PAUSE[: bytes_for(PAUSE_MS, HZ)] + speech(80)
+    assert ledger.heard_ms[Heard.UTTERANCE] == 400 + 120 - PAUSE_MS
+
+
+def test_so_does_one_that_another_session_was_handed() -> None:
+    given = Given(HZ, tells_speech=False)
+    given.carry(speech(400) + PAUSE + speech(80), wanted=True)
+    given.answered()
+    assert given.pcm == PAUSE[: bytes_for(PAUSE_MS, HZ)] + speech(80)
+
+
+def test_a_loud_beginning_of_a_long_piece_is_speech() -> None:
+    given = Given(HZ, tells_speech=False)
+    given.add(speech(WINDOW_MS) + 2 * PAUSE)
+    assert given.wanted
+
+
+async def test_a_word_begun_before_the_answer_is_not_lost_with_its_session(mock_clock: MockClock) -> None:
+    """Google answers the first word while the second one has begun, and then another session takes over."""
+    async with open_world(HZ, "gemini") as world:
+        await world.start()
+        await world.speak(1)
+        await world.fall_silent()
+        await world.speak(1)
+        await world.wait(0.06)
+        await world.swap("now", prompt="A pirate.")
+        mock_clock.autojump_threshold = 0
+        await world.finish()
