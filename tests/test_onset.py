@@ -1,4 +1,4 @@
-"""Where nobody tells when a person speaks: what they have begun to say is not answered by what answers the words before."""
+"""Where nobody tells when a person speaks, what they have begun to say is not answered with the words before."""
 
 from __future__ import annotations
 
