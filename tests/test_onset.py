@@ -73,11 +73,15 @@ def test_a_loud_beginning_of_a_long_piece_is_speech() -> None:
 async def test_a_word_begun_before_the_answer_is_not_lost_with_its_session(mock_clock: MockClock) -> None:
     """Google answers the first word while the second one has begun, and then another session takes over."""
     async with open_world(HZ, "gemini") as world:
-        await world.start()
-        await world.speak(1)
-        await world.fall_silent()
-        await world.speak(1)
-        await world.wait(0.06)
-        await world.swap("now", prompt="A pirate.")
+        for step in (
+            world.start(),
+            world.speak(1),
+            world.fall_silent(),
+            world.speak(1),
+            world.wait(0.06),
+            world.swap("now", prompt="A pirate."),
+        ):
+            await step
+            await world.settle(None)
         mock_clock.autojump_threshold = 0
         await world.finish()
