@@ -76,9 +76,12 @@ def _same(value: Any, _: Any) -> Any:
 
 
 def _text(value: Any, _: Any) -> str:
-    # JSON can carry half a surrogate pair, which no file and no socket takes.
-    if type(value) is not str or any("\ud800" <= character <= "\udfff" for character in value):
+    if type(value) is not str:
         raise Refused(value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # JSON can carry half a surrogate pair, which no file and no socket takes
+        raise Refused(value) from None
     return value
 
 

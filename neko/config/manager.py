@@ -88,6 +88,8 @@ class ConfigManager:
 
     def snapshot_with(self, name: str, keys: Mapping[str, object]) -> Snapshot:
         """A character with some keys changed for one session; ConfigError says which is wrong."""
+        if not keys:
+            return self.snapshot(name)
         self._character(name)
         character = overlaid(self._configuration, name, dict(keys), REQUEST)
         changed = evolve(self._configuration, characters={**self._configuration.characters, name: character})
