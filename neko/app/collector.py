@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 
-# A pause is as long as there are objects to look through, and is heard in every conversation. What a start or a swap
-# makes lives on, so that looking seldom means looking through many: 20,000 young ones took longer than a swap may delay
-# others. What comes and goes with the sound needs no collector, and hardly counts.
-YOUNG_OBJECTS = 1_000
-YOUNG_ROUNDS = 5  # until those that outlived one are looked through again
+# A pause is as long as there are objects to look through, a millisecond or two for a thousand, and is heard in every
+# conversation: three times the young ones at most, which a swap may delay others by. What a start or a swap makes
+# lives on, so that looking seldom means looking through many. What comes and goes with the sound needs no collector,
+# and hardly counts.
+YOUNG_OBJECTS = 500
+YOUNG_ROUNDS = 1  # until those that outlived one are looked through again, together with as many new ones
 # And until all are, which takes longest: after some hundred starts. What sessions leave behind in cycles waits for it.
-MIDDLE_ROUNDS = 100
+MIDDLE_ROUNDS = 400
 
 
 def calm_collector() -> None:
