@@ -10,6 +10,7 @@ import pytest
 import structlog
 import trio
 from attrs import define
+from hypothesis import settings
 
 from neko.config.manager import ConfigManager
 from neko.config.read import parse
@@ -24,6 +25,9 @@ from tests.eager_house import EagerHouse
 
 # The default writes the values of all variables with a traceback: megabytes for one bug in a nursery.
 structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
+# Other work on the machine makes no example wrong.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 CHARACTERS = """
 [session]

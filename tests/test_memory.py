@@ -297,7 +297,7 @@ STEPS = st.one_of(
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(STEPS, max_size=40))
 def test_what_is_read_is_what_was_known(steps: list[tuple[object, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

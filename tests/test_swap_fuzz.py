@@ -52,7 +52,6 @@ def _play(scripts: int, chance: int) -> int:
         settings=settings(
             max_examples=scripts,
             stateful_step_count=STEPS,
-            deadline=None,  # other work on the machine makes no conversation wrong
             database=None,
             suppress_health_check=list(HealthCheck),
         ),
