@@ -26,7 +26,6 @@ from neko.config import (
     SessionPolicy,
     ToolSource,
     Translation,
-    WebSocketLibrary,
     built_in,
     parse,
     read_configuration,
@@ -47,7 +46,6 @@ def test_the_defaults_of_server() -> None:
         "host": "127.0.0.1",
         "port": 48911,
         "audio_frames": AudioFrames.BASE64,
-        "websockets": WebSocketLibrary.TRIO_WEBSOCKET,
         "auth_token_env": "NEKO_TOKEN",
         "allowed_origins": (),
         "max_connections": 256,
@@ -241,10 +239,6 @@ def test_a_misspelt_key(text: str, key: str, meant: str, accepted: str) -> None:
             '[server]\nallowed_origins = ["https://a/"]',
             'server.allowed_origins is ["https://a/"]; accepted: a list of origins such as "https://example.org", '
             "without a path",
-        ),
-        (
-            '[server]\nwebsockets = "aiohttp"',
-            'server.websockets is "aiohttp"; accepted: trio-websocket, websockets',
         ),
         ('[session]\nprepare = "lazy"', 'session.prepare is "lazy"; accepted: eager, due'),
         ("[session]\nsilence_s = 0", "session.silence_s is 0.0; accepted: a number of seconds above 0"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import trio
 
-from neko.config.model import WebSocketLibrary
 from neko.testing.voices.script import Script, say
 from neko.tts.remote import RemoteVoice
 from neko.tts.signals import Began, Ended, Failed, Ready
@@ -34,11 +33,8 @@ def test_each_vendor_has_an_exchange_and_its_source() -> None:
     assert all(golden(kind).source.startswith("https://") for kind in KINDS)
 
 
-@pytest.mark.parametrize("library", WebSocketLibrary)
-async def test_the_text_becomes_exactly_the_sound_that_the_vendor_sends(
-    vendor: Golden, library: WebSocketLibrary
-) -> None:
-    async with vendor.serve(vendor.script()) as server, open_lines(library) as lines:
+async def test_the_text_becomes_exactly_the_sound_that_the_vendor_sends(vendor: Golden) -> None:
+    async with vendor.serve(vendor.script()) as server, open_lines() as lines:
         voice = vendor.open(server, lines)
         with trio.fail_after(ANSWERED):
             assert await Speech(voice).say(vendor.text) == [

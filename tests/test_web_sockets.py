@@ -12,7 +12,6 @@ import trio
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import Request, TextMessage
 
-from neko.config.model import WebSocketLibrary
 from neko.protocol.codec import MAX_FRAME
 from neko.web.house import HealthState
 from tests.web_house import UPGRADE, FakeHouse, Web, ask, echo, fake_house, open_web, told
@@ -26,9 +25,9 @@ def talk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neko.web.sockets.serve_connection", echo)
 
 
-@pytest.fixture(params=list(WebSocketLibrary))
-def house(request: pytest.FixtureRequest) -> FakeHouse:
-    return fake_house(audio_frames="binary", websockets=request.param)
+@pytest.fixture
+def house() -> FakeHouse:
+    return fake_house(audio_frames="binary")
 
 
 @pytest.fixture
@@ -150,10 +149,3 @@ async def test_leaving_the_web_closes_every_socket(house: FakeHouse) -> None:
             assert (await ask(talking, "/ws/Yui", **UPGRADE)).status == 101
         assert await silent.receive_some() == b""
         assert await talking.receive_some() == b""
-
-
-@pytest.mark.parametrize("headers", [{"sec_websocket_key": "abc"}, {"x_long": "a" * 9_000}])
-async def test_what_the_library_websockets_takes_for_no_handshake_is_refused_in_http(headers: dict[str, str]) -> None:
-    """Of what wsproto lets pass: it counts header lines up to 16 KiB, and keys by their being there."""
-    async with open_web(fake_house(websockets=WebSocketLibrary.WEBSOCKETS)) as web, await web.tcp() as stream:
-        assert (await ask(stream, "/ws/Yui", **UPGRADE | headers)).status == 400

@@ -14,8 +14,8 @@ import orjson
 import trio
 from attrs import define, field
 
-from neko.app.voicing import dialling
-from neko.config.model import VoiceSettings, WebSocketLibrary
+from neko.app.voicing import dial_for
+from neko.config.model import VoiceSettings
 from neko.testing.voices.http import open_http_voice
 from neko.testing.voices.record import VoiceServer
 from neko.testing.voices.script import Hear, Script, Step
@@ -103,11 +103,9 @@ def matches(expected: Any, found: Any) -> bool:
             return bool(expected == found)
 
 
-def open_lines(
-    library: WebSocketLibrary = WebSocketLibrary.TRIO_WEBSOCKET,
-) -> AbstractAsyncContextManager[Lines]:
+def open_lines() -> AbstractAsyncContextManager[Lines]:
     """As a house has them."""
-    return lines.open_lines(dialling(library), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    return lines.open_lines(dial_for, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 class Speech:

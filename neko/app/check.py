@@ -136,7 +136,7 @@ async def _configured_voice(config: ConfigManager, name: str) -> Finding:
     try:
         require_settings(name, configuration.voices, config.source)
         with trio.fail_after(HANDSHAKE_WITHIN):
-            detail = await try_voice(configuration.voices[name], configuration.server.websockets, os.environ)
+            detail = await try_voice(configuration.voices[name], os.environ)
     except (VoiceError, ConfigError) as error:
         return Finding(subject, failed, str(error))
     except trio.TooSlowError:

@@ -19,7 +19,7 @@ from neko.app.voicing import Voicing
 from neko.app.warm import Warm
 from neko.audio.noise import can_suppress
 from neko.config.errors import ConfigError
-from neko.config.model import Provider, ProviderKind, WebSocketLibrary
+from neko.config.model import Provider, ProviderKind
 from neko.config.snapshot import NATIVE, Snapshot
 from neko.conversation.backoff import Backoff
 from neko.conversation.tokens import tokens
@@ -33,7 +33,6 @@ from neko.realtime.asking import WithTools
 from neko.realtime.chat import ChatEndpoint, open_chat
 from neko.realtime.circuit import FIRST_S, MOST_S
 from neko.realtime.describe import describe
-from neko.realtime.dial import dial
 from neko.realtime.dialects.base import Setup
 from neko.realtime.dialects.openai import OpenAiDialect
 from neko.realtime.errors import KeyMissing, Misconfigured, NotReady, ProviderError, VoiceUnavailable
@@ -63,7 +62,6 @@ class Adapters:
     voicing: Voicing
     local_url: str  # the embedded provider's own WebSocket
     token: str | None  # that our own door asks for
-    websockets: WebSocketLibrary
     environ: Mapping[str, str] = field(repr=False)
     circuits: Circuits
     asides: Asides = field(init=False)
@@ -88,7 +86,7 @@ class Adapters:
                 case _:  # all others are among the `VENDORS`
                     with self.circuits.asking(name, provider):
                         reached = reach(provider, speaks=snapshot.character.tts == NATIVE)
-                        opened = self._realtime(snapshot, lines, reached, self._key(provider))
+                        opened = _realtime(snapshot, lines, reached, self._key(provider))
                         session = await stack.enter_async_context(opened)
             yield session
 
@@ -98,7 +96,7 @@ class Adapters:
         the provider: a handle is good for some time only, and for one socket."""
         _, provider = _asked_of(snapshot, mode)
         reached = reach(provider, speaks=snapshot.character.tts == NATIVE)
-        async with self._realtime(snapshot, (), reached, self._key(provider), handle) as session:
+        async with _realtime(snapshot, (), reached, self._key(provider), handle) as session:
             yield session
 
     async def back(self, snapshot: Snapshot, mode: InputMode, why: ProviderError) -> None:
@@ -113,7 +111,7 @@ class Adapters:
             await trio.sleep_until(at + backoff.next_s())
             try:
                 with self.circuits.asking(name, provider), trio.fail_after(HANDSHAKE_WITHIN):
-                    await shake_hands(provider, self.environ, self.websockets)
+                    await shake_hands(provider, self.environ)
             except (ProviderError, ConfigError, LocalError, trio.TooSlowError) as error:
                 log.info("provider.away", provider=name, details=str(error))
             else:
@@ -149,7 +147,7 @@ class Adapters:
             dialect = OpenAiDialect(speaks=snapshot.character.tts == NATIVE)
             dialect.facts = evolve(dialect.facts, context_tokens=_context_tokens(snapshot), **EMBEDDED_FACTS)
             reached = Reached(dialect, self.local_url, LOCAL_MODEL)
-            async with self._realtime(snapshot, lines, reached, self.token) as session:
+            async with _realtime(snapshot, lines, reached, self.token) as session:
                 yield session
 
     async def describe(self, snapshot: Snapshot, url: str) -> str:
@@ -182,19 +180,19 @@ class Adapters:
                 session.facts = evolve(session.facts, context_tokens=max(1, room_tokens - message_tokens(prompt)))
                 yield session
 
-    @asynccontextmanager
-    async def _realtime(
-        self, snapshot: Snapshot, lines: Sequence[Line], reached: Reached, key: str | None, resume: str = ""
-    ) -> AsyncIterator[ModelSession]:
-        who, tools = snapshot.character, snapshot.tools
-        setup = Setup(who.prompt, who.voice, who.language, reached.model, lines, tools, resume)
-        by = partial(dial, library=self.websockets)
-        async with open_realtime(reached.dialect, setup, reached.url, key, dial=by) as session:
-            yield session
-
     def _key(self, provider: Provider) -> str | None:
         with _as_provider_error():
             return provider.api_key(self.environ)
+
+
+@asynccontextmanager
+async def _realtime(
+    snapshot: Snapshot, lines: Sequence[Line], reached: Reached, key: str | None, resume: str = ""
+) -> AsyncIterator[ModelSession]:
+    who, tools = snapshot.character, snapshot.tools
+    setup = Setup(who.prompt, who.voice, who.language, reached.model, lines, tools, resume)
+    async with open_realtime(reached.dialect, setup, reached.url, key) as session:
+        yield session
 
 
 def _asked_of(snapshot: Snapshot, mode: InputMode) -> tuple[str, Provider]:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from neko.app.dialects import reach
 from neko.app.engines import SCRIPTED, weights_of_the_user
-from neko.config.model import Provider, ProviderKind, WebSocketLibrary
+from neko.config.model import Provider, ProviderKind
 from neko.local.engine import require_engine
 from neko.local.installed import best_language_model
 from neko.realtime.chat import ChatEndpoint, open_chat
-from neko.realtime.dial import dial
 from neko.realtime.dialects.base import DEFAULT_VOICE, Setup
 from neko.realtime.omni_realtime import open_realtime
 
 
-async def shake_hands(
-    provider: Provider,
-    environ: Mapping[str, str],
-    library: WebSocketLibrary = WebSocketLibrary.TRIO_WEBSOCKET,
-) -> str:
+async def shake_hands(provider: Provider, environ: Mapping[str, str]) -> str:
     """What was seen, in words.
 
     Raises:
@@ -36,8 +30,7 @@ async def shake_hands(
         case _:  # all others are among the `VENDORS`
             reached = reach(provider, speaks=True)
             setup, key = Setup("", DEFAULT_VOICE, "en", reached.model), provider.api_key(environ)
-            by = partial(dial, library=library)
-            async with open_realtime(reached.dialect, setup, reached.url, key, dial=by) as session:
+            async with open_realtime(reached.dialect, setup, reached.url, key) as session:
                 return f"opened session {session.id}"
 
 

@@ -18,7 +18,7 @@ from neko.app.engines import Progress
 from neko.app.residents import Residents
 from neko.app.translators import Translators
 from neko.app.voices import require_voice, require_voices, require_voices_of
-from neko.app.voicing import Voicing, dialling
+from neko.app.voicing import Voicing, dial_for
 from neko.app.warm import Warm
 from neko.app.watching import Source, watch_configuration
 from neko.config.manager import REQUEST, ConfigManager
@@ -210,14 +210,12 @@ class House:
 
 
 def _adapters(config: ConfigManager, url: str, embedded: Embedded, voicing: Voicing, circuits: Circuits) -> Adapters:
-    server = config.configuration.server
     return Adapters(
         embedded=embedded,
         voicing=voicing,
         local_url=f"{url.replace('http', 'ws', 1)}/v1/realtime",
-        token=os.environ.get(server.auth_token_env) or None,
+        token=os.environ.get(config.configuration.server.auth_token_env) or None,
         environ=os.environ,
-        websockets=server.websockets,
         circuits=circuits,
     )
 
@@ -252,8 +250,7 @@ async def open_house(
         await stack.enter_async_context(_closing(listeners))
         here = stack.enter_context(open_agents(config.configuration.agents if agents else None, metrics))
         memory = await stack.enter_async_context(open_memory(config.store.folder, metrics, alone=alone))
-        dial = dialling(config.configuration.server.websockets)
-        lines = await stack.enter_async_context(open_lines(dial, await for_http("https:")))
+        lines = await stack.enter_async_context(open_lines(dial_for, await for_http("https:")))
         house = House(config, url, memory, metrics, here, lines)
         await stack.enter_async_context(aclosing(house.translators))
         await stack.enter_async_context(_open(house, listeners, on_progress, source))

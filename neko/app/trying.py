@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import trio
 
-from neko.app.voicing import dialling
-from neko.config.model import VoiceSettings, WebSocketLibrary
+from neko.app.voicing import dial_for
+from neko.config.model import VoiceSettings
 from neko.realtime.trust import for_http
 from neko.tts.errors import VoiceError
 from neko.tts.espeak import EspeakVoice
@@ -17,10 +17,10 @@ from neko.tts.setup import DEFAULT_VOICE, Setup
 from neko.tts.worker import get_tts_worker
 
 
-async def try_voice(settings: VoiceSettings, library: WebSocketLibrary, environ: Mapping[str, str]) -> str:
+async def try_voice(settings: VoiceSettings, environ: Mapping[str, str]) -> str:
     """In words, what came of it. Raises `VoiceError`, and `ConfigError` when the key is not there."""
     key = settings.api_key(environ)
-    async with open_lines(dialling(library), await for_http("https:")) as lines:
+    async with open_lines(dial_for, await for_http("https:")) as lines:
         try:
             return await _try(settings, Setup(settings, api_key=key, lines=lines))
         except VoiceError as error:

@@ -14,7 +14,7 @@ from neko.app.embedded import Embedded
 from neko.app.voices import EMBEDDED_VOICE, Part, parts_of
 from neko.app.warm import Warm
 from neko.config.errors import ConfigError
-from neko.config.model import ProviderKind, WebSocketLibrary
+from neko.config.model import ProviderKind
 from neko.config.snapshot import NATIVE, Snapshot
 from neko.nurseries.ports import Voice
 from neko.protocol.client import InputMode
@@ -24,7 +24,7 @@ from neko.sockets import Socket
 from neko.telemetry import get_logger
 from neko.tts.cast import Cast, Member
 from neko.tts.errors import VoiceError, VoiceFailed, refused
-from neko.tts.lines import Dial, Lines
+from neko.tts.lines import Lines
 from neko.tts.setup import Setup
 from neko.tts.speaking import speak_in_order
 from neko.tts.worker import get_tts_worker
@@ -85,15 +85,11 @@ class Voicing:
         return Member(part.name, get_tts_worker(part.settings.kind).open_voice(part.voice_id, setup))
 
 
-def dialling(library: WebSocketLibrary) -> Dial:
-    """How voices reach their WebSockets: as models do, with errors of their own."""
-    return partial(_dial, library=library)
-
-
 @asynccontextmanager
-async def _dial(who: str, url: str, headers: Mapping[str, str], *, library: WebSocketLibrary) -> AsyncIterator[Socket]:
+async def dial_for(who: str, url: str, headers: Mapping[str, str]) -> AsyncIterator[Socket]:
+    """How voices reach their WebSockets: as models do, with errors of their own."""
     try:
-        async with dial(url, headers, library=library) as socket:
+        async with dial(url, headers) as socket:
             yield socket
     except KeyRejected as error:
         raise refused(who, 401, error.details) from error

@@ -19,14 +19,12 @@ from neko.bench.load.order import Load
 from neko.bench.peers import PIPECAT, RELAY, command
 from neko.bench.pinned import Cores, pin_this_thread, share_cores
 from neko.bench.swap_processes import Child, child
-from neko.config.model import WebSocketLibrary
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-NEKO, NEKO_WEBSOCKETS, FLOOR, FASTAPI, PIPECAT_PEER = "neko", "neko, websockets", "relay", "relay, FastAPI", "pipecat"
-SERVERS = (NEKO, NEKO_WEBSOCKETS, FLOOR, FASTAPI, PIPECAT_PEER)
-HOUSES = {NEKO: WebSocketLibrary.TRIO_WEBSOCKET, NEKO_WEBSOCKETS: WebSocketLibrary.WEBSOCKETS}
+NEKO, FLOOR, FASTAPI, PIPECAT_PEER = "neko", "relay", "relay, FastAPI", "pipecat"
+SERVERS = (NEKO, FLOOR, FASTAPI, PIPECAT_PEER)
 # soxr's quality from 24 to 48 kHz, where it is not HQ: what a resampler holds back is no latency of the server's.
 QUALITY = {PIPECAT_PEER: "VHQ"}
 SOCKETS = "picows"  # of the load, which nobody but these benchmarks needs
@@ -42,7 +40,7 @@ class Servers:
     _load: Child
     _stack: AsyncExitStack
     _cores: Cores
-    _houses: dict[str, Path]  # the configuration of each
+    _house: Path  # neko's configuration
     _running: dict[str, Child] = field(factory=dict, init=False)
     missing: dict[str, str] = field(factory=dict, init=False)  # peers that cannot be had, and why
 
@@ -87,8 +85,8 @@ class Servers:
         raise NothingMeasured(f"{name}: {do} with {order.sessions} sessions was not done in {DONE_WITHIN_S:.0f} s")
 
     async def _command(self, name: str) -> list[str]:
-        if name in HOUSES:
-            return [sys.executable, "-m", "neko.bench.house", str(self._houses[name])]
+        if name == NEKO:
+            return [sys.executable, "-m", "neko.bench.house", str(self._house)]
         if name == FLOOR:
             script = Path(__file__).parents[2] / "benchmarks" / "relay_trio.py"
             if not script.exists():
@@ -112,8 +110,7 @@ async def open_servers(names: Sequence[str], sessions: int) -> AsyncIterator[Ser
     pin_this_thread(cores.load)
     async with AsyncExitStack() as stack:
         load = await stack.enter_async_context(child("the load", [sys.executable, "-m", "neko.bench.load"], cores.load))
-        houses = {name: stack.enter_context(_configuration(load.url, sessions, HOUSES[name])) for name in HOUSES}
-        servers = Servers(load, stack, cores, houses)
+        servers = Servers(load, stack, cores, stack.enter_context(_configuration(load.url, sessions)))
         for name in names:
             await servers.start(name)
         yield servers
@@ -126,13 +123,13 @@ async def _delay_of(server: Child) -> dict[str, float]:
 
 
 @contextmanager
-def _configuration(provider_url: str, sessions: int, library: WebSocketLibrary) -> Iterator[Path]:
+def _configuration(provider_url: str, sessions: int) -> Iterator[Path]:
     """A house with a character for each session, since a character has one client. All else is the default."""
     os.environ.setdefault(KEY_VARIABLE, "none")
     with TemporaryDirectory(prefix="neko-bench-") as folder:
         lines = [
             # A literal string: Windows paths have backslashes. No token, whatever this user's own server has.
-            f'[server]\ndata_dir = \'{folder}\'\nauth_token_env = "NEKO_BENCH_TOKEN"\nwebsockets = "{library}"',
+            f"[server]\ndata_dir = '{folder}'\nauth_token_env = \"NEKO_BENCH_TOKEN\"",
             f'[agents]\nsession_pub = "{ANY}"\nresult_pull = "{ANY}"\nanalyze_push = "{ANY}"',
             f'[providers.sim]\nkind = "openai"\nmodel = "neko"\nurl = "{provider_url}"\napi_key_env = "{KEY_VARIABLE}"',
             *(f'[characters.C{number}]\nprovider = "sim"\ntext_provider = "sim"' for number in range(sessions)),

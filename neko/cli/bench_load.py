@@ -15,7 +15,7 @@ from neko.bench.agents import Taken, agent_bars, measure_agents
 from neko.bench.density import Plan, Window, bars, measure_density
 from neko.bench.disturbance import Disturbance, disturbance_bars, measure_disturbance
 from neko.bench.load.order import MicFrames, Work
-from neko.bench.servers import FLOOR, NEKO, NEKO_WEBSOCKETS, SERVERS
+from neko.bench.servers import FLOOR, NEKO, SERVERS
 from neko.bench.starts import Memory, Starts, measure_memory, measure_starts, memory_bars, start_bars
 from neko.cli.bench_print import machine, print_bars, print_table
 from neko.cli.failures import in_one_sentence
@@ -114,7 +114,7 @@ def density(
 @click.command(short_help="What a server adds to sound at 1, 10 and 50 sessions, and one session to another.")
 @click.option("--rounds", type=click.IntRange(1), default=Plan().rounds, show_default=True)
 @click.option("--seconds", type=click.FloatRange(1), default=Plan().seconds, show_default=True, help="Of a window.")
-@servers_option((NEKO, NEKO_WEBSOCKETS, FLOOR))
+@servers_option((NEKO, FLOOR))
 @output_options
 @log_option
 def latency(

@@ -22,7 +22,6 @@ from neko.config.model import ToolKind as ToolKind
 from neko.config.model import ToolSource as ToolSource
 from neko.config.model import Translation as Translation
 from neko.config.model import VoiceSettings as VoiceSettings
-from neko.config.model import WebSocketLibrary as WebSocketLibrary
 from neko.config.read import built_in as built_in
 from neko.config.read import parse as parse
 from neko.config.read import read_configuration as read_configuration

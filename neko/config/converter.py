@@ -11,7 +11,7 @@ from cattrs.gen import make_dict_structure_fn
 
 from neko.config.errors import Refused
 from neko.config.kinds import kinds
-from neko.config.model import AudioFrames, Generation, Kind, Prepare, ProviderKind, ToolKind, WebSocketLibrary
+from neko.config.model import AudioFrames, Generation, Kind, Prepare, ProviderKind, ToolKind
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -29,7 +29,7 @@ def build_converter() -> Converter:
     converter.register_structure_hook(int, _only(int, _same))
     converter.register_structure_hook(bool, _only(bool, _same))
     converter.register_structure_hook(float, _number)
-    for enum in (AudioFrames, Generation, Prepare, ToolKind, WebSocketLibrary):
+    for enum in (AudioFrames, Generation, Prepare, ToolKind):
         # A StrEnum is a str to the hook above, which would let any string through.
         converter.register_structure_hook(enum, _member)
     converter.register_structure_hook_func(lambda cls: cls == Kind, _kind)

@@ -26,13 +26,6 @@ class AudioFrames(StrEnum):
     BINARY = "binary"
 
 
-class WebSocketLibrary(StrEnum):
-    """Whose WebSockets carry clients and providers."""
-
-    TRIO_WEBSOCKET = "trio-websocket"
-    WEBSOCKETS = "websockets"
-
-
 class Prepare(StrEnum):
     """When the next session is connected: at once, or when a reason to renew comes near."""
 
@@ -77,7 +70,6 @@ class Server:
     host: str = field(default="127.0.0.1", validator=accept.TEXT)
     port: int = field(default=48911, validator=accept.PORT)
     audio_frames: AudioFrames = AudioFrames.BASE64
-    websockets: WebSocketLibrary = WebSocketLibrary.TRIO_WEBSOCKET
     auth_token_env: str = field(default="NEKO_TOKEN", validator=accept.VARIABLE)
     allowed_origins: tuple[str, ...] = field(default=(), validator=accept.ORIGINS)
     max_connections: int = field(default=256, validator=accept.SOME)

@@ -10,15 +10,13 @@ from urllib.parse import urlsplit
 import trio
 from trio_websocket import ConnectionRejected
 
-from neko.config.model import WebSocketLibrary
 from neko.realtime.errors import Unreachable, only_error, refused
 from neko.realtime.refusals import refusal
 from neko.realtime.trust import for_websockets
 from neko.sockets.greeting import Greeting
 from neko.sockets.lean import lean, prompt
 from neko.sockets.lean_connection import lean_client
-from neko.sockets.sans_io_socket import shake_hands
-from neko.sockets.socket import Rejected, Socket, SocketClosed
+from neko.sockets.socket import Socket
 from neko.sockets.trio_socket import TrioSocket
 
 # Bytes: an audio delta of a quarter of a second; the library's 4 KiB cost several wake-ups for that. What is read at
@@ -32,9 +30,7 @@ _PORTS = {"ws": 80, "wss": 443}
 
 
 @asynccontextmanager
-async def dial(
-    url: str, headers: Mapping[str, str], *, library: WebSocketLibrary = WebSocketLibrary.TRIO_WEBSOCKET
-) -> AsyncIterator[Socket]:
+async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[Socket]:
     """A connected WebSocket. Leaving says goodbye within two seconds; a cancel while dialling closes at once.
 
     Raises:
@@ -43,26 +39,19 @@ async def dial(
     """
     parts = urlsplit(url)
     stream = await _connect(parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme)
-    async with upgrade(stream, parts.netloc, url, headers, library=library) as websocket:
+    async with upgrade(stream, parts.netloc, url, headers) as websocket:
         yield websocket
 
 
 @asynccontextmanager
-async def upgrade(
-    stream: trio.abc.Stream,
-    host: str,
-    url: str,
-    headers: Mapping[str, str],
-    *,
-    library: WebSocketLibrary = WebSocketLibrary.TRIO_WEBSOCKET,
-) -> AsyncIterator[Socket]:
+async def upgrade(stream: trio.abc.Stream, host: str, url: str, headers: Mapping[str, str]) -> AsyncIterator[Socket]:
     """What `dial` does once it is connected: a WebSocket over the stream, which is closed whatever happens.
 
     Of the URL only path and query count. Raises as `dial` does.
     """
     try:
         async with trio.open_nursery() as nursery:
-            socket = await _SHAKE_HANDS[library](nursery, stream, host, url, headers)
+            socket = await _shake_hands(nursery, stream, host, url, headers)
             try:
                 yield socket
             finally:
@@ -72,17 +61,15 @@ async def upgrade(
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         error = only_error(group)
-        match error:
-            case ConnectionRejected(status_code=status, headers=names, body=body):
-                raise refused(host, refusal(status, names or (), body or b"", headers.items())) from None
-            case Rejected(status=status, headers=names, body=body):
-                raise refused(host, refusal(status, names, body, headers.items())) from None
+        if isinstance(error, ConnectionRejected):
+            said = refusal(error.status_code, error.headers or (), error.body or b"", headers.items())
+            raise refused(host, said) from None
         raise error from error.__cause__
     finally:
         await trio.aclose_forcefully(stream)
 
 
-async def _shake_hands_trio(
+async def _shake_hands(
     nursery: trio.Nursery, stream: trio.abc.Stream, host: str, url: str, headers: Mapping[str, str]
 ) -> Socket:
     resource = urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl() or "/"
@@ -99,18 +86,6 @@ async def _shake_hands_trio(
     )
     greeting.step_aside()
     return TrioSocket(connection, prompt(stream))
-
-
-async def _shake_hands_sans_io(
-    _: trio.Nursery, stream: trio.abc.Stream, host: str, url: str, headers: Mapping[str, str]
-) -> Socket:
-    try:
-        return await shake_hands(stream, url, headers, max_bytes=MAX_MESSAGE)
-    except SocketClosed:
-        raise Unreachable(f"{host} hung up in the handshake") from None
-
-
-_SHAKE_HANDS = {WebSocketLibrary.TRIO_WEBSOCKET: _shake_hands_trio, WebSocketLibrary.WEBSOCKETS: _shake_hands_sans_io}
 
 
 async def _connect(host: str, port: int, scheme: str) -> trio.abc.Stream:

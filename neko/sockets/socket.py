@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 Taken = Callable[[str | bytes], bool]
@@ -20,16 +20,6 @@ class SocketClosed(Exception):
         super().__init__(f"closed with {code} {reason}".rstrip() if code else "the connection broke")
         self.code = code
         self.reason = reason
-
-
-class Rejected(Exception):
-    """A server refused the handshake, in HTTP."""
-
-    def __init__(self, status: int, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(f"refused with {status}")
-        self.status = status
-        self.headers = headers
-        self.body = body
 
 
 class Socket(Protocol):

@@ -10,25 +10,22 @@ from urllib.parse import unquote
 import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed
-from websockets.typing import Subprotocol
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import RejectConnection
 from wsproto.utilities import RemoteProtocolError
 
-from neko.config.model import WebSocketLibrary
 from neko.nurseries.connection import serve_connection
 from neko.protocol.client import AudioFraming
 from neko.protocol.codec import MAX_FRAME, write_server
 from neko.protocol.errors import StatusCode
 from neko.protocol.server import CharacterSwitched, Status
-from neko.sockets import Rejected, Socket, SocketClosed, TrioSocket
+from neko.sockets import Socket, SocketClosed, TrioSocket
 from neko.sockets.lean import lean, prompt
 from neko.sockets.lean_connection import lean_request
-from neko.sockets.sans_io_socket import accept
 from neko.sockets.trio_socket import closed_as
 from neko.web.access import UNAUTHORIZED, Access, foreign, unauthorized
 from neko.web.house import HealthState
-from neko.web.refusal import BUSY, ErrorCode, Refusal, Refused, busy, linger, refuse, written
+from neko.web.refusal import BUSY, ErrorCode, Refusal, Refused, busy, linger, refuse
 from neko.web.replay import AnsweredFirst
 
 if TYPE_CHECKING:
@@ -98,10 +95,9 @@ def decide(house: House, access: Access, head: Head, *, crowded: bool) -> Welcom
 
 async def serve_socket(house: House, welcome: Welcome, stream: trio.SocketStream, head: Head) -> None:
     """Accepts the socket and serves it as decided, until it ends. Closes the WebSocket, not the stream."""
-    accept = _ACCEPT[house.config.configuration.server.websockets]
     async with trio.open_nursery() as nursery:
         with suppress(SocketClosed):
-            if websocket := await accept(nursery, welcome, stream, head):
+            if websocket := await _accept(nursery, welcome, stream, head):
                 await _serve(house, welcome, websocket)
         # The reader of trio-websocket may wait for a client that will never speak again.
         nursery.cancel_scope.cancel()
@@ -146,7 +142,7 @@ def _for_model(model: str | None, *, known: bool, crowded: bool) -> Embedded:
     return Embedded()
 
 
-async def _accept_trio(nursery: trio.Nursery, welcome: Welcome, stream: trio.SocketStream, head: Head) -> Socket | None:
+async def _accept(nursery: trio.Nursery, welcome: Welcome, stream: trio.SocketStream, head: Head) -> Socket | None:
     handshake = AnsweredFirst(lean(stream), head.raw, head.rest)
     with trio.move_on_after(ACCEPT_WITHIN):
         request = await lean_request(
@@ -162,25 +158,6 @@ async def _accept_trio(nursery: trio.Nursery, welcome: Welcome, stream: trio.Soc
             raise closed_as(closed) from None
         return TrioSocket(connection, prompt(handshake.inner))
     return None
-
-
-async def _accept_sans_io(_: trio.Nursery, welcome: Welcome, stream: trio.SocketStream, head: Head) -> Socket | None:
-    subprotocol = _subprotocol(welcome, head)
-    with trio.move_on_after(ACCEPT_WITHIN):
-        try:
-            return await accept(
-                lean(stream),
-                head.raw + head.rest,
-                max_bytes=_largest(welcome),
-                subprotocol=Subprotocol(subprotocol) if subprotocol else None,
-            )
-        except Rejected as rejected:
-            details = f"no WebSocket handshake: {rejected.body.decode(errors='replace')}"
-            await stream.send_all(written(Refusal(HTTPStatus(rejected.status), ErrorCode.BAD_REQUEST, details)))
-    return None
-
-
-_ACCEPT = {WebSocketLibrary.TRIO_WEBSOCKET: _accept_trio, WebSocketLibrary.WEBSOCKETS: _accept_sans_io}
 
 
 def _subprotocol(welcome: Welcome, head: Head) -> str | None:
