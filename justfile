@@ -8,10 +8,16 @@ not_ours := "ASYNC9,ASYNC110,ASYNC111,ASYNC113,ASYNC114,ASYNC124,ASYNC127,ASYNC4
 default:
     @just --list
 
-# All tests, the slow ones with real models and real processes included, then conversations by chance
-test *ARGS:
-    python -m pytest -q {{ARGS}}
-    {{ if ARGS == "" { "just swap-fuzz 10000" } else { "" } }}
+# All tests: many beside each other, those with real models, processes and clocks alone, then conversations by chance
+test: beside alone (swap-fuzz "10000")
+
+# What no real time and no other process disturbs, on two cores
+beside:
+    python -m pytest -q -n 2 -m "not slow or timeless"
+
+# What has the machine to itself
+alone:
+    python -m pytest -q -m "slow and not timeless"
 
 # Only what takes milliseconds
 quick *ARGS:

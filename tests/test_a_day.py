@@ -134,6 +134,7 @@ def swaps_of_the_forgetful(answered_at: Sequence[float], end: float) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeless
 @pytest.mark.parametrize("kind", sorted(DIALECTS))
 async def test_a_day_of_talk(kind: str, tmp_path: Path, autojump_clock: MockClock) -> None:
     dialect, random = DIALECTS[kind], Random(kind)

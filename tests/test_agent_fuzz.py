@@ -369,6 +369,7 @@ def judge(world: World) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeless
 @pytest.mark.usefixtures("no_log")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_each_result_is_told_exactly_once_or_has_expired(

@@ -160,6 +160,28 @@ def test_a_server_that_delivers_everything_carries_what_it_is_in_time_with() -> 
     assert answers["100 sessions: p99 added, ms"] == (12.0, True)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "ratio"),
+    [
+        ([5.0, 15.0, 25.0], [5.0, 25.0, 90.0], 0.4),
+        ([5.0, 25.0, 90.0], [5.0, 15.0, 25.0], 2.5),
+        ([5.0, 15.0, 19.0], [5.0, 15.0, 19.0], None),  # both carry all there were
+        ([25.0], [25.0], inf),
+        ([5.0], [], None),
+    ],
+)
+def test_how_many_sessions_the_relay_carries_for_each_of_nekos(
+    ours: list[float], theirs: list[float], ratio: float | None
+) -> None:
+    rows = [
+        evolve(window(server, sessions), down_ms=(1.0, p99, p99))
+        for server, late in ((NEKO, ours), (FLOOR, theirs))
+        for sessions, p99 in zip((10, 25, 50), late, strict=False)
+    ]
+    answers = {bar.name: bar.figure for bar in bars(rows)}
+    assert answers["sessions that the relay carries in time, × neko's"] == ratio
+
+
 FEW = 10
 
 

@@ -29,6 +29,7 @@ def _same_order_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeless
 @pytest.mark.parametrize(("play", "kind"), CASES, ids=lambda each: each.name)
 def test_sweep(play: Play, kind: Kind, tmp_path: Path) -> None:
     count, problems = sweep(play, kind, tmp_path)

@@ -42,6 +42,7 @@ def configuration_or_error(read: Callable[[], Configuration]) -> Configuration |
 
 
 @pytest.mark.slow
+@pytest.mark.timeless
 @given(tables)
 def test_any_table(table: dict[str, Any]) -> None:
     before = copy.deepcopy(table)
@@ -52,6 +53,7 @@ def test_any_table(table: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeless
 @given(st.sampled_from(paths(TABLE)), values)
 def test_a_valid_file_with_one_value_exchanged(path: tuple[str, ...], value: Any) -> None:
     table = copy.deepcopy(TABLE)
@@ -67,6 +69,7 @@ def test_a_valid_file_with_one_value_exchanged(path: tuple[str, ...], value: Any
 
 
 @pytest.mark.slow
+@pytest.mark.timeless
 @given(st.integers(0, len(TEXT)), st.integers(0, 20), st.text(max_size=5))
 def test_a_valid_text_with_a_slip_of_the_hand(at: int, length: int, typed: str) -> None:
     outcome = configuration_or_error(lambda: parse(TEXT[:at] + typed + TEXT[at + length :], "neko.toml"))

@@ -38,7 +38,7 @@ from neko.testing.tagged import TagReader, tag
 from tests.cut_line import CutLines
 from tests.mic_driven_model import HZ, MicDrivenModels
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeless]
 
 MINUTES = 10
 FRAME_S = 0.1

@@ -302,4 +302,4 @@ class OneFate(RuleBasedStateMachine):
 
 
 OneFate.TestCase.settings = settings(max_examples=200, stateful_step_count=30)
-TestOneFate = pytest.mark.slow(OneFate.TestCase)
+TestOneFate = pytest.mark.slow(pytest.mark.timeless(OneFate.TestCase))

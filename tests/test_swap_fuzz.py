@@ -32,6 +32,7 @@ def seldom_collected() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeless
 @pytest.mark.usefixtures("no_log", "seldom_collected")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_by_chance(part: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import product
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -196,6 +196,7 @@ def bars(rows: Sequence[Window]) -> list[Bar]:
         Bar("CPU at 50 with lists of integers, × base64", _ratio(lists.get(50), at_50, _cpu), 1.5),
         _carries("75 sessions: p99 added, ms", at.get((NEKO, 75))),
         _carries("100 sessions: p99 added, ms", at.get((NEKO, 100))),
+        Bar("sessions that the relay carries in time, × neko's", _ratio_in_time(at.values()), 1.0),
     ]
 
 
@@ -203,6 +204,15 @@ def _carries(name: str, row: Window | None) -> Bar:
     if row is None:
         return Bar(name, None, ADDED_MS)
     return Bar(name, row.down_ms[1] if row.whole else inf, ADDED_MS)
+
+
+def _ratio_in_time(rows: Collection[Window]) -> float | None:
+    """How many sessions a core carries is a matter of the core; on the same one the floor is to carry no more."""
+    in_time = {(row.server, row.sessions) for row in rows if row.whole and row.down_ms[1] <= ADDED_MS}
+    ours, theirs = (max((n for name, n in in_time if name == server), default=0) for server in (NEKO, FLOOR))
+    if {NEKO, FLOOR} - {row.server for row in rows} or ours == theirs == max(row.sessions for row in rows):
+        return None  # whoever carries all there were may carry more
+    return theirs / ours if ours else inf
 
 
 def _ratio(ours: Window | None, theirs: Window | None, pick: Callable[[Window], float]) -> float | None:
