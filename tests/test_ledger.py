@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from neko.audio.given import LEAD_MS, UNTOLD_MS, UTTERANCE_MS, Given
 from neko.audio.ledger import Heard, Ledger, Spoken, bytes_in, flicks
+from neko.audio.onset import ANSWERED_WITHIN_MS
 
 HZ = 8_000
 BLOCK_MS = 100
@@ -260,6 +261,7 @@ class OneFate(RuleBasedStateMachine):
         self.committed = []
         if not self.tells_speech:
             self.spoken = self.carried = None
+            assert len(self._held()) <= ANSWERED_WITHIN_MS // BLOCK_MS
 
     @rule(died=st.integers(0, 2))
     def another_session(self, died: int) -> None:

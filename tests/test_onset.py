@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from trio.testing import MockClock
 
@@ -9,7 +10,8 @@ from neko.audio.given import Given
 from neko.audio.ledger import Heard, Ledger
 from neko.audio.loudness import WINDOW_MS
 from neko.audio.onset import ANSWERED_WITHIN_MS, PAUSE_MS, Onset
-from neko.audio.pcm import bytes_for
+from neko.audio.pcm import bytes_for, pieces
+from neko.nurseries.hearing import Hearing
 from neko.testing.tagged import tag
 from tests.fuzz.world import open_world
 
@@ -62,6 +64,17 @@ def test_so_does_one_that_another_session_was_handed() -> None:
     given.carry(speech(400) + PAUSE + speech(80), wanted=True)
     given.answered()
     assert given.pcm == PAUSE[: bytes_for(PAUSE_MS, HZ)] + speech(80)
+
+
+@pytest.mark.parametrize("hz", [16_000, 22_050, 44_100, 48_000])
+def test_a_hum_below_speech_is_no_speech_at_any_rate_of_a_microphone(hz: int) -> None:
+    """Of 40 ms the resampler makes a few samples more or less, and those alone may be a crest of the hum."""
+    seconds = np.arange(4 * hz) / hz
+    hum = (np.sqrt(2) * 200 * np.sin(2 * np.pi * 60 * seconds)).astype("<i2").tobytes()
+    hearing = Hearing(HZ, Ledger(), tells_speech=False, noise_suppression=0)
+    for block in pieces(hum, 40, hz):
+        hearing.take_in(block, hz)
+        assert not hearing.given.wanted
 
 
 def test_a_loud_beginning_of_a_long_piece_is_speech() -> None:

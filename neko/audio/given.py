@@ -80,21 +80,27 @@ class Given:
 
     def ended(self, at_ms: float | None) -> None:
         """The session has the utterance up to here; without a position, all but what the person goes on saying."""
-        goes_on = self._onset.going_on
-        end = len(self._sound) - goes_on if at_ms is None else bytes_for(at_ms, self.hz) - self._before
-        self._committed.add(self._take(end))
-        self._person = Person.LOUD if goes_on else Person.QUIET
-        self._bound()
+        # What alone was said is what the session has, whatever noise goes on behind it.
+        self._commit(at_ms, self._onset.going_on if at_ms is None and self._onset.begun > 1 else 0)
 
-    def answered(self) -> None:
-        """What the session has of the person is words by now, or a reply."""
-        if not self._tells_speech:
-            self.ended(None)
+    def answered(self, *, told: bool = False) -> None:
+        """What the session has of the person is words by now, or a reply; `told`: it has said where that ended."""
+        if not (self._tells_speech or told):
+            self._commit(None, self._onset.going_on)
         self._enter(Heard.UTTERANCE, len(self._committed))
         self._committed.take(len(self._committed))
         if self._person in {Person.QUIET, Person.LOUD}:
             self._enter(Heard.UTTERANCE, self._too_long)
             self._too_long = 0
+
+    def _commit(self, at_ms: float | None, goes_on: int) -> None:
+        self._onset.begun = int(goes_on > 0)
+        end = len(self._sound) - goes_on if at_ms is None else bytes_for(at_ms, self.hz) - self._before
+        self._committed.add(self._take(end))
+        if goes_on:
+            self._carried = 0  # the session has been heard of
+        self._person = Person.LOUD if goes_on else Person.QUIET
+        self._bound()
 
     def hand_over(self) -> None:
         """Another session has been given `pcm`: its fate is entered there, and here only that of what was too long."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterator
 
-from neko.audio.pcm import bytes_for
+import numpy as np
+
+from neko.audio.pcm import BYTES_PER_SAMPLE, bytes_for
 
 FULL_SCALE = 32768.0
 LOUD = 300.0  # RMS of 16-bit samples, -41 dBFS: quiet speech is above that, a room and its microphone below
@@ -14,25 +15,29 @@ WINDOW_MS = 40  # a picture of a mouth every 40 ms is 25 a second, as films have
 SHUT_DB, OPEN_DB = -50.0, -20.0
 
 
-def loud(pcm: bytes, rate: int) -> list[bool]:
-    """For each 40 ms of PCM16 mono, the last one shorter, whether it may be speech."""
-    return [bool(power > LOUD**2) for power in _power(pcm, rate)]
+def loud(pcm: bytes, rate: int) -> Iterator[tuple[int, bool]]:
+    """For each 40 ms of PCM16 mono how many bytes they are and whether they may be speech.
+
+    A rest of less than half of that belongs to the window before it: a few samples do not average a hum.
+    """
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
+    step, begin = bytes_for(WINDOW_MS, rate) // BYTES_PER_SAMPLE, 0
+    while begin < len(samples):
+        rest = samples[begin:]
+        window = rest[:step] if len(rest) >= 1.5 * step else rest
+        yield len(window) * BYTES_PER_SAMPLE, float(window @ window) > LOUD**2 * len(window)
+        begin += len(window)
 
 
 def loudness(pcm: bytes, rate: int) -> list[float]:
     """For each 40 ms of PCM16 mono, the last one shorter: 0 at -50 dBFS and below, 1 at -20 dBFS and above, linear
     between; dBFS are 20 log10 of the RMS over full scale (32768)."""
-    # The floor keeps the logarithm of digital silence finite.
-    decibels = 10 * np.log10(np.maximum(_power(pcm, rate) / FULL_SCALE**2, 1e-10))
-    opened = np.clip((decibels - SHUT_DB) / (OPEN_DB - SHUT_DB), 0.0, 1.0)
-    return [float(value) for value in opened.round(3)]
-
-
-def _power(pcm: bytes, rate: int) -> NDArray[np.float64]:
-    """The mean square of the samples, shape (windows,)."""
     samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
     if not len(samples):
-        return samples
-    starts = np.arange(0, len(pcm), bytes_for(WINDOW_MS, rate)) // 2
-    power: NDArray[np.float64] = np.add.reduceat(samples**2, starts) / np.diff(starts, append=len(samples))
-    return power
+        return []
+    starts = np.arange(0, len(pcm), bytes_for(WINDOW_MS, rate)) // BYTES_PER_SAMPLE
+    power = np.add.reduceat(samples**2, starts) / np.diff(starts, append=len(samples))
+    # The floor keeps the logarithm of digital silence finite.
+    decibels = 10 * np.log10(np.maximum(power / FULL_SCALE**2, 1e-10))
+    opened = np.clip((decibels - SHUT_DB) / (OPEN_DB - SHUT_DB), 0.0, 1.0)
+    return [float(value) for value in opened.round(3)]

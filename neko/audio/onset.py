@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from neko.audio.loudness import WINDOW_MS, loud
-from neko.audio.pcm import bytes_for, pieces
+from neko.audio.loudness import loud
+from neko.audio.pcm import bytes_for
 
 PAUSE_MS = 100  # within what somebody says; no provider takes a shorter silence for its end
 ANSWERED_WITHIN_MS = 2_000  # of its end; what is loud for longer than that is the room, or is what is answered
@@ -18,17 +18,19 @@ class Onset:
         self._latest = bytes_for(ANSWERED_WITHIN_MS, hz)
         self._since = 0  # bytes since the last pause, and the pause itself
         self.hush = self._pause  # bytes since the last loud ones
+        self.begun = 0  # how often somebody began to say something, since whoever owns this set it
 
     def push(self, pcm: bytes) -> bool:
         """Whether any of it is loud."""
         heard = False
-        for window, is_loud in zip(pieces(pcm, WINDOW_MS, self._hz), loud(pcm, self._hz), strict=True):
-            if is_loud:
-                self._since = self._pause if self.hush >= self._pause else self._since
-                self.hush, heard = 0, True
+        for size, is_loud in loud(pcm, self._hz):
+            if not is_loud:
+                self.hush += size
             else:
-                self.hush += len(window)
-            self._since += len(window)
+                if self.hush >= self._pause:
+                    self._since, self.begun = self._pause, self.begun + 1
+                self.hush, heard = 0, True
+            self._since += size
         return heard
 
     @property

@@ -145,7 +145,7 @@ class Slot:
                 self.patience.expect()
             case UserSaid(text):
                 # What it has of the person is words by now; none were said, and none will be answered, in a cough.
-                self.given.answered()
+                self.given.answered(told=self.unspoken)
                 self.unspoken = self.unspoken and bool(text.strip())
                 self._expect_if_busy()
             case ReplyStarted() if self._talked_over or self._unasked:
@@ -231,7 +231,7 @@ class Slot:
             self.wearing.turns += 1
         if self.unspoken or not self.owed:
             # A reply that was asked for answers that, and not what the person began to say meanwhile.
-            self.given.answered()
+            self.given.answered(told=self.unspoken)
         later = {id(each) for each in self.owed if isinstance(each, but)}
         self.unspoken, self.unanswered = False, self.unanswered if later else set()
         noted, self.noted = (self.noted, []) if answered else ([], self.noted)
