@@ -70,7 +70,7 @@ def test_so_does_one_that_another_session_was_handed() -> None:
 def test_a_hum_below_speech_is_no_speech_at_any_rate_of_a_microphone(hz: int) -> None:
     """Of 40 ms the resampler makes a few samples more or less, and those alone may be a crest of the hum."""
     seconds = np.arange(4 * hz) / hz
-    hum = (np.sqrt(2) * 200 * np.sin(2 * np.pi * 60 * seconds)).astype("<i2").tobytes()
+    hum = (np.sqrt(2) * 250 * np.sin(2 * np.pi * 60 * seconds)).astype("<i2").tobytes()
     hearing = Hearing(HZ, Ledger(), tells_speech=False, noise_suppression=0)
     for block in pieces(hum, 40, hz):
         hearing.take_in(block, hz)
