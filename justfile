@@ -11,9 +11,9 @@ default:
 # All tests: many beside each other, those with real models, processes and clocks alone, then conversations by chance
 test: beside alone (swap-fuzz "10000")
 
-# What takes milliseconds or no real time at all, on two cores
+# What takes milliseconds or no real time at all, on two cores; of conversations by chance `swap-fuzz` plays more
 beside:
-    python -m pytest -q -n 2 --dist worksteal -m "not slow or timeless"
+    python -m pytest -q -n 2 --dist worksteal -m "not slow or timeless" --deselect tests/test_swap_fuzz.py
 
 # What has the machine to itself
 alone:
